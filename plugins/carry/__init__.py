@@ -1,0 +1,1 @@
+"""Pure research for hedged funding carry: features, rules, costs, statistics, report."""

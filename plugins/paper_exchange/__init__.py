@@ -1,0 +1,1 @@
+"""A local exchange that speaks Binance's REST dialect over HTTP, and the sample market it can serve."""
