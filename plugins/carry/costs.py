@@ -7,6 +7,7 @@ legs on Binance's lowest tier: perp taker 5 + spot taker 10 + 1 slippage on each
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import ClassVar
 
 from carry.errors import UsageError
 
@@ -27,6 +28,8 @@ class CostModel:
     Slippage worsens the fill price, so it lands in price P&L and is reported as attribution only.
     Raises UsageError for a negative or non-finite value.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # as a block of a configuration: no typos
 
     perp_taker_bps: float = 5.0
     perp_maker_bps: float = 2.0
