@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums import RunMode
+from freqtrade.enums import ExitCheckTuple, ExitType, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_minutes
 from freqtrade.persistence import LocalTrade, Order, Trade
@@ -32,10 +32,9 @@ from carry.market import CANDLE_COLUMNS, Market, load_market, spot_symbol
 from carry.rules import ExitPolicy, ExitReason, PairView, decide_exit, fills_at_settlement
 from hedge_leg.config import HedgeLegConfig, read_config
 from hedge_leg.core.amounts import exact
-from hedge_leg.core.ledger import Account
 from hedge_leg.core.mirror import MirroredTrade, PerpFill, mirror
 from hedge_leg.errors import HedgeError
-from hedge_leg.recorded import RecordedMarket, epoch_ms, record_market
+from hedge_leg.recorded import RecordedMarket, SignalRows, record_market
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ class HedgedStrategy(IStrategy):
         except HedgeError as error:
             raise OperationalException(str(error)) from error
         self._markets: dict[str, RecordedMarket] = {}
-        self._rows: dict[str, _PairRows] = {}
+        self._rows: dict[str, SignalRows] = {}
         self._failure: str | None = None
 
     # --- rules that a strategy states -------------------------------------------------------------
@@ -143,7 +142,8 @@ class HedgedStrategy(IStrategy):
         off = ~self.hold_rule(dataframe)
         dataframe["exit_short"] = off.astype(int)
         dataframe["exit_tag"] = np.where(off, ExitReason.SIGNAL_OFF.value, "")
-        self._rows[metadata["pair"]] = _PairRows(dataframe)
+        entry_on = (dataframe["enter_tag"] == ENTRY_TAG) & (dataframe["enter_short"] == 1)
+        self._rows[metadata["pair"]] = SignalRows(dataframe, entry_on, self.timeframe)
         return dataframe
 
     # --- gates and size ---------------------------------------------------------------------------
@@ -204,64 +204,54 @@ class HedgedStrategy(IStrategy):
 
     # --- exits ------------------------------------------------------------------------------------
 
-    def custom_exit(
-        self, pair: str, trade: Trade, current_time: datetime, current_rate: float, *args: Any, **kwargs: Any
-    ) -> str | None:
-        """Return the reason to close the pair at this open, from what was known one candle before."""
-        policy = self.exit_policy()
-        distance = _liquidation_distance(trade, current_rate)
-        entry_distance = _liquidation_distance(trade, trade.open_rate)
-        view = self._view(
-            trade, _ms(current_time), policy, distance, min(self.hedge.roll_distance, _MAX_ROLL_SHARE * entry_distance)
-        )
-        reason = decide_exit(policy, view)
-        return None if reason is None else reason.value
+    def should_exit(
+        self, trade: Trade, rate: float, current_time: datetime, **kwargs: Any
+    ) -> list[ExitCheckTuple]:
+        """Add the pair's exits to freqtrade's, and judge liquidation of a short by the mark's high.
 
-    def _view(
-        self, trade: Trade, now_ms: int, policy: ExitPolicy, distance: float, roll_distance: float
-    ) -> PairView:
-        opened_ms = _ms(trade.open_date_utc)
-        market, rows = self._market(trade.pair), self._rows[trade.pair]
-        row = rows.last_closed(now_ms, timeframe_to_minutes(self.timeframe) * 60_000)
-        pnl_bps = self._pnl_bps(trade, now_ms, rows, row) if policy.needs_pnl else float("nan")
-        return PairView(
-            held_h=(now_ms - opened_ms) / _HOUR_MS,
-            entry_on=bool(rows.entry_on[row]),
-            settled=policy.after_settlement and market.settled_between(opened_ms, now_ms),
-            negative_funding_h=float(rows.negative_funding_h[row]),
-            pnl_bps=pnl_bps,
-            exit_cost_bps=self.hedge.costs.side_bps,
-            liquidation_distance=distance,
-            roll_distance=roll_distance,
-        )
-
-    def _pnl_bps(self, trade: Trade, now_ms: int, rows: "_PairRows", row: int) -> float:
-        """Return the pair's net P&L, marked at the last closed candle, in bps of the entry notional."""
-        perp_px, spot_px = rows.perp_close[row], rows.spot_close[row]
-        if np.isnan(spot_px):
-            return float("nan")
-        mirrored = self._mirror(trade)
-        ledger = mirrored.ledger
-        held, spot_held = float(ledger.perp_qty), float(ledger.spot_qty)
-        last_fill_ms = ledger.entries[-1].at_ms
-        accrued = -held * float(self._market(trade.pair).funding_per_unit(last_fill_ms, now_ms))
-        spot_open = spot_held * spot_px - float(ledger.balance(Account.SPOT_COST))
-        perp_open = held * (perp_px - trade.open_rate)
-        net = float(ledger.net) + accrued + spot_open + perp_open
-        return net / float(mirrored.entry_notional) / _BPS
-
-    def ft_stoploss_reached(self, *args: Any, **kwargs: Any) -> Any:
-        """Judge liquidation of a short by the mark's high: that is what exchanges liquidate on.
-
-        Also the one callback whose exceptions freqtrade lets through: a failed booking stops the run here.
+        Not `custom_exit`: freqtrade deep-copies the trade for that at every candle, which doubles a
+        backtest (ADR 3). Also the one callback whose exceptions freqtrade lets through: a booking that
+        failed stops the run here.
         """
         if self._failure is not None:
             raise OperationalException(self._failure)
-        high, trade = kwargs.get("high"), kwargs["trade"]
-        if high is not None and trade.is_short:
-            now_ms = _ms(kwargs["current_time"])
-            kwargs["high"] = self._market(trade.pair).liquidation_high(now_ms, high)
-        return super().ft_stoploss_reached(*args, **kwargs)
+        now_ms = _ms(current_time)
+        if kwargs.get("high") is not None and trade.is_short:
+            kwargs["high"] = self._market(trade.pair).liquidation_high(now_ms, kwargs["high"])
+        exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
+        if any(found.exit_type is ExitType.EXIT_SIGNAL for found in exits):
+            return exits
+        policy = self.exit_policy()
+        reason = decide_exit(policy, self._view(trade, rate, now_ms, policy))
+        if reason is not None:
+            exits.insert(0, ExitCheckTuple(ExitType.CUSTOM_EXIT, reason.value))
+        return exits
+
+    def _view(self, trade: Trade, rate: float, now_ms: int, policy: ExitPolicy) -> PairView:
+        opened_ms = _ms(trade.open_date_utc)
+        rows = self._rows[trade.pair]
+        row = rows.last_closed(now_ms)
+        share = _MAX_ROLL_SHARE * _liquidation_distance(trade, trade.open_rate)
+        return PairView(
+            held_h=(now_ms - opened_ms) / _HOUR_MS,
+            entry_on=bool(rows.entry_on[row]),
+            settled=policy.after_settlement and self._market(trade.pair).settled_between(opened_ms, now_ms),
+            negative_funding_h=float(rows.negative_funding_h[row]),
+            pnl_bps=self._pnl_bps(trade, now_ms, rows, row) if policy.needs_pnl else float("nan"),
+            exit_cost_bps=self.hedge.costs.side_bps,
+            liquidation_distance=_liquidation_distance(trade, rate),
+            roll_distance=min(self.hedge.roll_distance, share),
+        )
+
+    def _pnl_bps(self, trade: Trade, now_ms: int, rows: SignalRows, row: int) -> float:
+        """Return the pair's net P&L, marked at the last closed candle, in bps of the entry notional."""
+        spot_px = rows.spot_close[row]
+        if np.isnan(spot_px):
+            return float("nan")
+        mirrored = self._mirror(trade)
+        earned = self._market(trade.pair).funding_per_unit(mirrored.last_ms, now_ms)
+        net = mirrored.marked_net(exact(rows.perp_close[row]), exact(spot_px), earned)
+        return float(net / mirrored.entry_notional) / _BPS
 
     def adjust_trade_position(
         self, trade: Trade, current_time: datetime, *args: Any, max_stake: float, **kwargs: Any
@@ -325,21 +315,6 @@ class HedgedStrategy(IStrategy):
         self._markets[pair] = record_market(pair, *frames)
         spot, funding = _until(market.spot, end + step), _until(market.funding, end + step)
         return Market(pair, self.timeframe, market.perp, spot, market.mark, funding)
-
-
-class _PairRows:
-    """The columns of one pair's analysed frame that the scalar exit rules read, as arrays."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.at_ms = epoch_ms(frame["date"])
-        self.perp_close = frame["close"].to_numpy(dtype=float)
-        self.spot_close = frame["spot_close"].to_numpy(dtype=float)
-        self.negative_funding_h = frame["negative_funding_h"].to_numpy(dtype=float)
-        self.entry_on = (frame["enter_tag"] == ENTRY_TAG).to_numpy() & (frame["enter_short"] == 1).to_numpy()
-
-    def last_closed(self, now_ms: int, step_ms: int) -> int:
-        """Return the row of the last candle that was closed at `now_ms`."""
-        return int(np.searchsorted(self.at_ms, now_ms - step_ms, side="right")) - 1
 
 
 def _ms(moment: datetime) -> int:

@@ -108,6 +108,25 @@ class RecordedMarket:
         return min(perp_high, float(self.mark_high[row]))
 
 
+class SignalRows:
+    """The columns of one pair's analysed frame that the scalar exit rules read, as arrays."""
+
+    __slots__ = ("at_ms", "entry_on", "negative_funding_h", "perp_close", "spot_close", "step_ms")
+
+    def __init__(self, frame: pd.DataFrame, entry_on: "pd.Series[bool]", timeframe: str) -> None:
+        """Keep columns of `carry.features` and the entry signal, one row per candle."""
+        self.at_ms = epoch_ms(frame["date"])
+        self.perp_close = frame["close"].to_numpy(dtype=float)
+        self.spot_close = frame["spot_close"].to_numpy(dtype=float)
+        self.negative_funding_h = frame["negative_funding_h"].to_numpy(dtype=float)
+        self.entry_on = entry_on.to_numpy(dtype=bool)
+        self.step_ms = int(timeframe_delta(timeframe).total_seconds() * 1000)
+
+    def last_closed(self, now_ms: int) -> int:
+        """Return the row of the last candle that was closed at `now_ms`."""
+        return int(np.searchsorted(self.at_ms, now_ms - self.step_ms, side="right")) - 1
+
+
 _MARK_MS = int(timeframe_delta(MARK_TIMEFRAME).total_seconds() * 1000)
 
 

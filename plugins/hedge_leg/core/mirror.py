@@ -59,12 +59,25 @@ class MirroredTrade:
     """The pair's books after its fills, and what freqtrade has to be told.
 
     `booked` is the cash flow that freqtrade does not know of: everything but the perp's price P&L at
-    raw prices and the perp's fees. `spot_buys` are the effective prices paid for tests and reports.
+    raw prices and the perp's fees.
     """
 
     ledger: Ledger
     booked: Decimal
     entry_notional: Decimal
+    perp_entry_value: Decimal
+    last_ms: int
+
+    def marked_net(self, perp_px: Decimal, spot_px: Decimal, funding_per_unit: Decimal) -> Decimal:
+        """Return the pair's net if both legs were worth these prices, exit costs not yet paid.
+
+        `funding_per_unit` is what a unit has earned since the last fill, in quote per base unit.
+        """
+        ledger = self.ledger
+        perp = ledger.perp_qty
+        perp_open = perp * perp_px + (self.perp_entry_value if perp < ZERO else -self.perp_entry_value)
+        spot_open = ledger.spot_qty * spot_px - ledger.balance(Account.SPOT_COST)
+        return ledger.net + perp_open + spot_open - perp * funding_per_unit
 
 
 class _Fold:
@@ -178,4 +191,10 @@ def mirror(
     ordered = sorted(fills, key=lambda fill: fill.at_ms)
     for at_ms, group in groupby(ordered, key=lambda fill: fill.at_ms):
         fold.step(at_ms, list(group))
-    return MirroredTrade(fold.ledger, fold.ledger.net - fold.perp_known_pnl, fold.entry_notional)
+    return MirroredTrade(
+        ledger=fold.ledger,
+        booked=fold.ledger.net - fold.perp_known_pnl,
+        entry_notional=fold.entry_notional,
+        perp_entry_value=fold.perp_entry_value,
+        last_ms=fold.last_ms,
+    )
