@@ -1,9 +1,9 @@
 """Errors of `paper_exchange`, by what happens next.
 
     PaperExchangeError
-    ├── UsageError     bad command line, argument or configuration: exit status 2, nothing was started
-    ├── DataError      market data missing or unreadable: exit status 3, nothing was started
-    └── RequestRefused a client's request is wrong: answered with Binance's code, the server goes on
+    ├── UsageError          bad command line, argument or configuration: exit status 2, nothing was started
+    ├── DataError           market data missing or unreadable: exit status 3, nothing was started
+    └── RefusedRequestError a client's request is wrong: answered with Binance's code, the server goes on
 
 Each message of the first two is one line: what, where, what to do.
 """
@@ -27,7 +27,7 @@ class DataError(PaperExchangeError):
     exit_status = 3
 
 
-class RequestRefused(PaperExchangeError):
+class RefusedRequestError(PaperExchangeError):
     """A client's request is refused the way Binance does: HTTP status and {"code": .., "msg": ..}."""
 
     def __init__(self, code: int, message: str, http_status: int = 400) -> None:

@@ -1,14 +1,13 @@
 """The sample market on disk: a seeded market in freqtrade's file layout, for machines without recorded data.
 
-Its figures are calibrated to Binance's BTC, ETH and SOL of 2020-2024 (tests/paper_exchange/test_calibration.py
-states them with tolerances), but nothing in it happened: `SAMPLE_MARKET.json` in the folder marks it, and every
-tool that prints a result from such a folder must say so.
+Its figures are calibrated to Binance's BTC, ETH and SOL of 2020-2024 (the calibration test states them with
+tolerances), but nothing in it happened: `SAMPLE_MARKET.json` in the folder marks it, and every tool that
+prints a result from such a folder must say so.
 
 Same arguments and the same libraries give the same bytes of every file.
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -63,7 +62,8 @@ def write_sample_market(
     done in (0, 1]. Files are built in a temporary folder and then moved into place, the marker first: an
     interrupted run leaves no half file, and no file without the marker.
 
-    UsageError: unknown coin, unusable range or seed, or `datadir` holds candles without the marker (real data).
+    UsageError: unknown coin, unusable range or seed, or `datadir` holds candles without the marker: they are
+    real and are not overwritten.
     """
     if seed < 0:
         raise UsageError(f"seed {seed} is negative: give 0 or more")
@@ -84,7 +84,7 @@ def write_sample_market(
             if progress is not None:
                 progress(f"{coin}/{QUOTE}", done / len(coins))
         for name in names:
-            os.replace(work / name, datadir / name)
+            (work / name).replace(datadir / name)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return [datadir / name for name in names]

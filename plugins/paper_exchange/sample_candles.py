@@ -1,9 +1,10 @@
 """From a simulated path to candles and settlements in freqtrade's columns.
 
-A candle opens at the previous close plus at most a tick or so of gap, as recorded ones do. High and low are the
-extremes of the Brownian bridge between open and close, drawn exactly: for a bridge from a to b with variance v
-and U uniform, max = (a + b + sqrt((b - a)^2 - 2 v ln U)) / 2 (Karatzas & Shreve, section 2.8), and the minimum
-mirrored. Coarser timeframes are aggregated from the 5-minute candles only, so all of them agree exactly.
+A candle opens at the previous close plus at most a tick or so of gap, as recorded ones do. High and low are
+the extremes of the Brownian bridge between open and close, drawn exactly: for a bridge from a to b with
+variance v and U uniform, max = (a + b + sqrt((b - a)^2 - 2 v ln U)) / 2 (Karatzas & Shreve, section 2.8),
+and the minimum mirrored. Coarser timeframes are aggregated from the 5-minute candles only, so all of them
+agree exactly.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from paper_exchange.sample_model import (
 CANDLE_COLUMNS = ("date", "open", "high", "low", "close", "volume")
 _MARK_TICK = 1e-6
 _QTY_DECIMALS = 3
-# Recorded ranges of 5-minute candles are 0.85 of what Brownian motion of the same close-to-close variance has.
+# Recorded 5-minute ranges are about 0.85 of what Brownian motion of the same close-to-close variance has.
 _RANGE_SHARE = 0.85
 _GAP_BPS = 0.15
 
@@ -46,17 +47,15 @@ class CoinMarket:
 def build_market(model: CoinModel, path: CoinPath, start: datetime, rng: np.random.Generator) -> CoinMarket:
     """Turn a path that starts `BURN_IN_STEPS` before `start` into the coin's candles and settlements."""
     uniform = rng.random((2, len(path.vol) - BURN_IN_STEPS))
-    volumes = _volumes(model, path, rng)
+    volumes = _volumes(path, rng)
     mark_px = path.spot_px * (1.0 + path.premium_bps * BPS)
-    none = np.zeros_like(volumes)
+    spot_volumes = _round_qty(model.spot_hourly_qty * volumes)
+    perp_volumes = _round_qty(model.perp_hourly_qty * volumes)
+    spread = _Spread(start, path.vol, uniform)
     return CoinMarket(
-        spot=_candles(
-            path.spot_px, path.vol, uniform, model.spot_tick, model.spot_hourly_qty * volumes, start, rng
-        ),
-        perp=_candles(
-            path.perp_px, path.vol, uniform, model.perp_tick, model.perp_hourly_qty * volumes, start, rng
-        ),
-        mark=_candles(mark_px, path.vol, uniform, _MARK_TICK, none, start, None),
+        spot=spread.candles(_with_gaps(path.spot_px, rng), path.spot_px, model.spot_tick, spot_volumes),
+        perp=spread.candles(_with_gaps(path.perp_px, rng), path.perp_px, model.perp_tick, perp_volumes),
+        mark=spread.candles(mark_px, mark_px, _MARK_TICK, np.zeros_like(volumes)),
         funding=_settlements(model, path, start),
     )
 
@@ -82,37 +81,41 @@ def round_to_tick(px: Floats, tick: float) -> Floats:
     return np.asarray(np.round(np.maximum(np.round(px / tick), 1.0) * tick, decimals), dtype=np.float64)
 
 
-def _candles(
-    px: Floats,
-    vol: Floats,
-    uniform: NDArray[np.float64],
-    tick: float,
-    volumes: Floats,
-    start: datetime,
-    gap_rng: np.random.Generator | None,
-) -> pd.DataFrame:
-    """Return 5-minute candles: closes are the path, opens follow the last close, extremes from the bridge."""
-    closes = px[BURN_IN_STEPS:]
-    opens = px[BURN_IN_STEPS - 1 : -1]
-    if gap_rng is not None:
-        opens = opens * (1.0 + _GAP_BPS * BPS * gap_rng.standard_normal(len(opens)))
-    log_open, log_close = np.log(opens), np.log(closes)
-    variance = (_RANGE_SHARE * vol[BURN_IN_STEPS:]) ** 2
-    reach = np.sqrt((log_close - log_open) ** 2 - 2.0 * variance * np.log1p(-uniform))
-    middle = (log_open + log_close) / 2.0
-    return pd.DataFrame(
-        {
-            "date": _dates(start, len(closes), f"{STEP_MINUTES}min"),
-            "open": round_to_tick(opens, tick),
-            "high": round_to_tick(np.exp(middle + reach[0] / 2.0), tick),
-            "low": round_to_tick(np.exp(middle - reach[1] / 2.0), tick),
-            "close": round_to_tick(closes, tick),
-            "volume": np.zeros(len(closes)) if gap_rng is None else _round_qty(volumes),
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """What the candles of one coin share: dates, volatility and the draws of high and low.
+
+    Spot, perp and mark use the same draws, so that their extremes move together as in one market.
+    """
+
+    start: datetime
+    vol: Floats
+    uniform: NDArray[np.float64]  # shape (2, steps): for the highs, for the lows
+
+    def candles(self, opens_px: Floats, closes_px: Floats, tick: float, volumes: Floats) -> pd.DataFrame:
+        """Return 5-minute candles; a step opens at the previous step's `opens_px` and ends at `closes_px`."""
+        opens, closes = opens_px[BURN_IN_STEPS - 1 : -1], closes_px[BURN_IN_STEPS:]
+        log_open, log_close = np.log(opens), np.log(closes)
+        variance = (_RANGE_SHARE * self.vol[BURN_IN_STEPS:]) ** 2
+        reach = np.sqrt((log_close - log_open) ** 2 - 2.0 * variance * np.log1p(-self.uniform))
+        middle = (log_open + log_close) / 2.0
+        return pd.DataFrame(
+            {
+                "date": _dates(self.start, len(closes), f"{STEP_MINUTES}min"),
+                "open": round_to_tick(opens, tick),
+                "high": round_to_tick(np.exp(middle + reach[0] / 2.0), tick),
+                "low": round_to_tick(np.exp(middle - reach[1] / 2.0), tick),
+                "close": round_to_tick(closes, tick),
+                "volume": volumes,
+            }
+        )
 
 
-def _volumes(model: CoinModel, path: CoinPath, rng: np.random.Generator) -> Floats:
+def _with_gaps(px: Floats, rng: np.random.Generator) -> Floats:
+    return px * (1.0 + _GAP_BPS * BPS * rng.standard_normal(len(px)))
+
+
+def _volumes(path: CoinPath, rng: np.random.Generator) -> Floats:
     """Return traded volume per step as a share of the coin's median hour: more when volatile or moving."""
     steps = len(path.vol) - BURN_IN_STEPS
     vol = path.vol[BURN_IN_STEPS:]

@@ -1,9 +1,9 @@
 """The sample market's model: seeded paths of spot price, premium and perp price on a 5-minute grid.
 
-    spot       log price: GBM whose volatility is log-OU (a slow and a fast part), a common factor across coins,
-               a drift in dislocations; the path's mean variance is set to the coin's target, so that every
-               seed has the calibrated volatility, and its end is drawn near the coin's trend (a bridge)
-    regimes    market-wide and shared by the coins: calm, then an episode (rich: perp above spot; cheap: below)
+    spot       log price: GBM whose volatility is log-OU (a slow and a fast part), a common factor across
+               coins, a drift in dislocations; the path's mean variance is set to the coin's target, so that
+               every seed has the calibrated volatility, and its end is drawn near the coin's trend (a bridge)
+    regimes    market-wide, shared by the coins: calm, then an episode (rich: perp above spot; cheap: below)
     premium    OU towards the regime's level with the regime's volatility, plus a slow wandering level;
                it feeds funding and the mark price
     last price spot * (1 + premium + micro noise + wicks): thin-book wicks of up to 2.2 % for some minutes are
@@ -27,8 +27,8 @@ STEPS_PER_YEAR = 365 * 24 * STEPS_PER_HOUR
 BURN_IN_STEPS = 14 * 24 * STEPS_PER_HOUR
 BPS = 1e-4
 
-# The log-volatility's parts: relaxation time (h) and standard deviation. Recorded |1h return| has autocorrelation
-# 0.27 at 1 h, 0.15 at 24 h and 0.12 at 168 h.
+# The log-volatility's parts: relaxation time (h), standard deviation. The autocorrelation of recorded
+# |1h return| is 0.27 at 1 h, 0.15 at 24 h and 0.12 at 168 h.
 _VOL_SLOW = (24.0 * 12, 0.35)
 _VOL_FAST = (9.0, 0.30)
 _VOL_IN_EPISODE = 1.35
@@ -76,9 +76,9 @@ class CoinModel:
 
 
 COIN_MODELS = {
-    "BTC": CoinModel(16_500, 0.80, 0.66, 0.91, -3.7, 4.5, 1.0, 1.22, 17, 0.0030, 0.01, 0.1, 1_200, 9_000),
-    "ETH": CoinModel(1_200, 0.65, 0.83, 0.91, -3.6, 4.0, 1.1, 1.05, 18, 0.00375, 0.01, 0.01, 11_000, 84_000),
-    "SOL": CoinModel(10, 1.45, 0.94, 0.76, -3.8, 9.0, 1.2, 1.1, 9, 0.0200, 0.01, 0.001, 140_000, 790_000),
+    "BTC": CoinModel(16_500, 0.80, 0.66, 0.955, -3.7, 4.5, 1.0, 1.22, 17, 0.0030, 0.01, 0.1, 1_200, 9_000),
+    "ETH": CoinModel(1_200, 0.65, 0.83, 0.955, -3.6, 4.0, 1.1, 1.05, 18, 0.00375, 0.01, 0.01, 11_000, 84_000),
+    "SOL": CoinModel(10, 1.45, 0.94, 0.80, -3.8, 9.0, 1.2, 1.1, 9, 0.0200, 0.01, 0.001, 140_000, 790_000),
 }
 
 
@@ -92,7 +92,7 @@ class Regimes:
     @property
     def dislocated(self) -> NDArray[np.bool_]:
         """Return where the market is in an episode."""
-        return self.level_bps != 0.0
+        return np.asarray(self.level_bps != 0.0, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,8 @@ def _bridge(returns: Floats, trend: float, end_shock: float) -> Floats:
     steps = len(returns) - BURN_IN_STEPS
     years = steps / STEPS_PER_YEAR
     target = trend * years / 2.0 + _END_SPREAD * np.sqrt(years / 2.0) * end_shock
-    return returns + (target - np.sum(returns[BURN_IN_STEPS:])) / steps
+    shift = (target - float(np.sum(returns[BURN_IN_STEPS:]))) / steps
+    return np.asarray(returns + shift, dtype=np.float64)
 
 
 def _premium(model: CoinModel, rng: np.random.Generator, regimes: Regimes) -> Floats:
@@ -177,7 +178,8 @@ def _premium(model: CoinModel, rng: np.random.Generator, regimes: Regimes) -> Fl
     driven = (1.0 - keep) * target + np.sqrt(1.0 - keep**2) * sd * rng.standard_normal(total)
     driven[0] = target[0]
     reverting = np.asarray(lfilter([1.0], [1.0, -keep], driven), dtype=np.float64)
-    return reverting + ornstein_uhlenbeck(rng.standard_normal(total), *_LEVEL_SLOW)
+    slow = ornstein_uhlenbeck(rng.standard_normal(total), *_LEVEL_SLOW)
+    return np.asarray(reverting + slow, dtype=np.float64)
 
 
 def _wicks(model: CoinModel, rng: np.random.Generator, total: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Figures that say whether a data folder looks like a real funding market; used to calibrate the sample market.
+"""Figures that say whether a data folder looks like a real funding market: the sample market's calibration.
 
 Works on any folder in freqtrade's layout, so the same code measures recorded and sample markets.
 """
