@@ -1,0 +1,1 @@
+"""Tests of the ledger, the report and the price command."""
