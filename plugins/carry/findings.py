@@ -12,6 +12,12 @@ from carry.timerange import Timerange
 FIRST_DAY = pd.Timestamp("2019-09-01", tz="UTC")  # no USDT perp is older: stands for an open start
 PERP, SPOT, MARK, FUNDING = "futures", "spot", "mark", "funding_rate"
 SERIES = (PERP, SPOT, MARK, FUNDING)
+SAMPLE_MARKER = "SAMPLE_MARKET.json"  # written by paper_exchange.sample
+
+
+def is_sample(datadir: Path) -> bool:
+    """Tell whether the folder holds the simulated sample market: each result from it must say so."""
+    return (datadir / SAMPLE_MARKER).is_file()
 
 
 class Severity(StrEnum):
@@ -91,6 +97,8 @@ class Request:
         return self._command(anew, erase=True)
 
     def _command(self, span: Timerange, *, erase: bool) -> str:
+        if is_sample(self.datadir):  # real candles never go into a simulated market
+            return shlex.join(["carry", "sample-data", "--datadir", str(self.datadir), "--force"])
         words = ["carry", "download", "--pairs", self.pair, "--timerange", str(span)]
         words += ["--timeframes", self.timeframe, "--datadir", str(self.datadir)]
         words += ["--exchange", self.exchange] if self.exchange else []
