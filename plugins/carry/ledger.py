@@ -173,19 +173,11 @@ def _by_instant(values: Floats, group: Ints, size: int) -> Floats:
     return sums
 
 
-def _off_open_px(fills: Fills, group: Ints, size: int) -> Floats:
-    """Return the perp price of in-candle fills per instant (quantity-weighted), NaN where there is none."""
-    weight = np.where(fills.off_open, np.abs(fills.qty), 0.0)
-    total = _by_instant(weight, group, size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0.0, _by_instant(weight * fills.px, group, size) / total, np.nan)
-
-
 def fold_carry(fills: Fills, tape: Tape, costs: CostModel, spot_lot: float = DEFAULT_SPOT_LOT) -> FoldedCarry:
     """Recompute one carry from its perp fills and recorded prices.
 
     Perp fees are charged per order at `fills.fee_rate`; spot trades, slippage and positions on what is left
-    after netting equal instants. Slippage of netted perp fills is on their quantity-weighted price.
+    after netting equal instants, whose price is the quantity-weighted one of their fills.
     Raises DataError where the tape does not cover the trade; nothing missing counts as zero.
     """
     at_ns, group = np.unique(fills.at_ns, return_inverse=True)
@@ -200,7 +192,8 @@ def fold_carry(fills: Fills, tape: Tape, costs: CostModel, spot_lot: float = DEF
     perp_cash = -_by_instant(fills.qty * fills.px, group, size) - perp_slip
 
     spot_change = np.diff(spot_qty, prepend=0.0)
-    spot_px = spot_fill_prices(tape, at_ns, _off_open_px(fills, group, size))
+    inside = _by_instant(fills.off_open.astype(np.float64), group, size) > 0.0
+    spot_px = spot_fill_prices(tape, at_ns, np.where(inside, perp_px, np.nan))
     effective_px = spot_px * (1.0 + np.sign(spot_change) * (costs.spot_slippage_bps * BPS))
     spot_slip = np.abs(spot_change) * spot_px * (costs.spot_slippage_bps * BPS)
     spot_fee = np.abs(spot_change) * effective_px * costs.spot_fee_rate

@@ -1,6 +1,7 @@
 """The report as tables on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -160,3 +161,36 @@ def _group_row(group: Group) -> list[str]:
         money(parts.funding_pnl),
         money(-parts.fees_perp - parts.fees_spot),
     ]
+
+
+def price_table(summary: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the summary of `carry price`, one row per strategy and one for all."""
+    columns = [
+        "strategy",
+        "trades",
+        "net",
+        "mean bps",
+        "won",
+        "perp leg",
+        "spot leg",
+        "funding",
+        "fees",
+        "fixed",
+    ]
+    table = _table("Two-leg trades priced, quote currency", [*columns, "slippage*"])
+    for row in summary:
+        table.add_row(
+            escape(str(row["strategy_name"])),
+            str(row["trades"]),
+            money(row["net_pnl_usd"]),
+            number(row["mean_net_return_bps"], 2),
+            percent(row["winning_share"], 0),
+            money(row["perp_leg_pnl_usd"]),
+            money(row["spot_leg_pnl_usd"]),
+            money(row["funding_pnl_usd"]),
+            money(-row["trading_fees_usd"]),
+            money(-row["gas_cost_usd"]),
+            money(-row["embedded_slippage_cost_usd"]),
+        )
+    table.caption = "* slippage is inside the legs (attribution)"
+    return table

@@ -184,11 +184,10 @@ def _naive_spot_px(tape: Tape, at_ns: int, fills: Fills, rows: list[int]) -> flo
     candles = list(zip(tape.spot_ns, tape.spot_open, tape.spot_low, tape.spot_high, strict=True))
     for opened_ns, opened, low, high in candles:
         if opened_ns >= at_ns:
-            inside = [row for row in rows if fills.off_open[row]]
-            if opened_ns > at_ns or not inside:
+            if opened_ns > at_ns or not any(fills.off_open[row] for row in rows):
                 return float(opened)
-            weight = sum(abs(fills.qty[row]) for row in inside)
-            perp_px = sum(abs(fills.qty[row]) * fills.px[row] for row in inside) / weight
+            weight = sum(abs(fills.qty[row]) for row in rows)
+            perp_px = sum(abs(fills.qty[row]) * fills.px[row] for row in rows) / weight
             perp_open = dict(zip(tape.perp_ns.tolist(), tape.perp_open.tolist(), strict=True))[at_ns]
             return float(min(max(perp_px * opened / perp_open, low), high))
     return float(tape.spot_close[-1])
