@@ -157,8 +157,9 @@ class HedgedStrategy(IStrategy):
     ) -> float:
         """Return the perp margin for which the pair's share of the capital pays for both legs.
 
-        A fixed `stake_amount` is the capital of one pair; "unlimited" splits all capital over
-        `max_open_trades`. What open pairs tie up in both legs is never spent twice.
+        A fixed `stake_amount` is the capital of one pair, and without that much free there is no entry
+        unless `amend_last_stake_amount` is set; "unlimited" splits all capital over `max_open_trades`.
+        What open pairs tie up in both legs is never spent twice.
         """
         total = float(self.wallets.get_total_stake_amount())
         free = total - self._tied_up()
@@ -167,6 +168,8 @@ class HedgedStrategy(IStrategy):
             share = total / slots if 0 < slots < float("inf") else free
         else:
             share = float(self.config["stake_amount"])
+            if free < share and not self.config.get("amend_last_stake_amount", False):
+                return 0.0
         return self.hedge.stake_for(min(share, free), leverage)
 
     def _tied_up(self) -> float:
@@ -218,8 +221,9 @@ class HedgedStrategy(IStrategy):
         now_ms = _ms(current_time)
         if kwargs.get("high") is not None and trade.is_short:
             kwargs["high"] = self._market(trade.pair).liquidation_high(now_ms, kwargs["high"])
-        exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
-        if any(found.exit_type is ExitType.EXIT_SIGNAL for found in exits):
+        found: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
+        exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in found]
+        if any(check.exit_type is ExitType.EXIT_SIGNAL for check in exits):
             return exits
         policy = self.exit_policy()
         reason = decide_exit(policy, self._view(trade, rate, now_ms, policy))
@@ -341,6 +345,16 @@ def _perp_fill(trade: Trade, order: Order) -> PerpFill:
         fee_rate=exact((trade.fee_open if enters else trade.fee_close) or 0.0),
         at_open=order.ft_order_tag not in _OFF_OPEN_TAGS,
     )
+
+
+def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -> ExitCheckTuple:
+    """Return a liquidation where freqtrade saw a stop that lies beyond the liquidation price."""
+    liquidation_px = trade.liquidation_price
+    if check.exit_type is not ExitType.STOP_LOSS or not liquidation_px or high is None:
+        return check
+    if trade.is_short and liquidation_px <= min(high, trade.stop_loss):
+        return ExitCheckTuple(ExitType.LIQUIDATION)
+    return check
 
 
 def _liquidation_distance(trade: Trade, rate: float) -> float:

@@ -1,0 +1,65 @@
+# Hedged carry for freqtrade. `make help` lists the targets. Needs only python3 (>= 3.11), make and git.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The market of `make backtest`: the sample market unless you name a freqtrade data folder.
+DATA ?= user_data/data/sample
+TIMEFRAME ?= 1h
+TIMERANGE ?= 20230120-20241231
+STRATEGIES ?= FundingSpreadCarry FundingOnlyCarry SpreadOnlyCarry AlwaysOnCarry ExtremeFundingCarry
+PAGE ?= user_data/report/carry.html
+JSON ?= user_data/report/carry.json
+
+.PHONY: help setup data backtest report test lint types imports tests bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(INSTALLED) ## create .venv and install everything that is pinned
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+data: $(INSTALLED) ## write the sample market, if there is no data yet
+	@if [ "$(DATA)" = user_data/data/sample ]; then $(BIN)/carry sample-data --datadir $(DATA); fi
+
+backtest: data ## the main job: freqtrade's tables, the carry table, the page
+	@mkdir -p user_data/backtest_results user_data/report
+	@$(BIN)/carry check-data --datadir $(DATA) --timeframe $(TIMEFRAME) --timerange $(TIMERANGE)
+	@tools/with-paper-exchange $(DATA) $(BIN)/freqtrade backtesting --userdir user_data \
+		-c user_data/config/base.json -c user_data/config/backtest.json -c user_data/config/paper.json \
+		--datadir $(DATA) --timeframe $(TIMEFRAME) --timerange $(TIMERANGE) --cache none \
+		--strategy-list $(STRATEGIES)
+	@$(MAKE) --no-print-directory report
+
+report: $(INSTALLED) ## price the last backtest again, leg by leg, and write the page
+	@$(BIN)/carry report --result user_data/backtest_results --datadir $(DATA) --json $(JSON) --page $(PAGE)
+
+test: $(INSTALLED) lint types imports tests ## lint, types, import contracts, all tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check plugins tests user_data/strategies tools
+	$(BIN)/ruff format --check plugins tests user_data/strategies tools
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+imports: $(INSTALLED)
+	$(BIN)/lint-imports
+
+tests: $(INSTALLED)
+	$(BIN)/pytest -n 2
+
+bench: data ## speed of the binding, the features and the report, measured now
+	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)
+
+clean: ## remove what was made (the environment, the sample market, results)
+	rm -rf $(VENV) user_data/data/sample user_data/backtest_results user_data/report user_data/.run
