@@ -1,0 +1,135 @@
+"""Command line of `paper-exchange`: serve a local exchange that speaks Binance's REST dialect.
+
+Exit status: 0 done, 2 bad usage or configuration, 3 data missing or unreadable.
+"""
+
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paper_exchange.candles import HOUR_MS, INTERVALS_MS
+from paper_exchange.clock import MarketClock, real_time_ms
+from paper_exchange.errors import PaperExchangeError, UsageError
+from paper_exchange.sample import DEFAULT_SEED, is_sample_market, write_sample_market
+from paper_exchange.store import CandleStore
+
+DEFAULT_PORT = 8411
+_SHIFT_STEP_MS = 7 * 24 * HOUR_MS  # whole weeks keep settlements, days and weekly candles in place
+_EXAMPLES = """
+Examples:
+
+  paper-exchange serve --sample
+
+  paper-exchange serve --data user_data/data/binance --port 8411
+
+  paper-exchange serve --data DIR --at 2024-03-01T00:00 --frozen     drive it by POST /_control/clock
+
+  paper-exchange serve --sample --at 2024-03-01T00:00 --as-now       replay from there as if it were today
+"""
+
+app = typer.Typer(
+    name="paper-exchange",
+    help="A local exchange that speaks Binance's REST dialect over HTTP: no money, no network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep `serve` a sub-command while it is the only one."""
+
+
+@app.command(epilog=_EXAMPLES)
+def serve(
+    *,
+    data: Annotated[Path | None, typer.Option(help="Folder with freqtrade's feather files.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Serve the sample market (not real).")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the sample market.")] = DEFAULT_SEED,
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = DEFAULT_PORT,
+    timeframe: Annotated[
+        str | None, typer.Option(help="Finest candles to move prices along (default: the finest stored).")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="UTC time the clock starts at (default: now, or the end of the data).")
+    ] = None,
+    frozen: Annotated[bool, typer.Option("--frozen", help="The clock moves only when driven.")] = False,
+    as_now: Annotated[
+        bool, typer.Option("--as-now", help="Shift the data's dates so that --at falls on the present week.")
+    ] = False,
+    ready_file: Annotated[Path | None, typer.Option(help="Written once connections are accepted.")] = None,
+) -> None:
+    """Serve spot and USD-M market data over HTTP until interrupted."""
+    from paper_exchange.server import create_app
+    from paper_exchange.server import serve as serve_app
+
+    start_ms = None if at is None else _parse_utc_ms(at)
+    if as_now and start_ms is None:
+        raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
+    if timeframe is not None and timeframe not in INTERVALS_MS:
+        raise UsageError(f"--timeframe {timeframe} is not known: give one of {', '.join(INTERVALS_MS)}")
+    shift_ms = 0
+    if as_now and start_ms is not None:
+        shift_ms = (real_time_ms() - start_ms) // _SHIFT_STEP_MS * _SHIFT_STEP_MS
+    store = _load(data, sample, seed, timeframe, shift_ms)
+    if as_now:
+        start_ms = None
+    clock = MarketClock(_start_ms(store, start_ms), running=not frozen)
+    serve_app(create_app(store, clock), host=host, port=port, ready_file=ready_file, announce=typer.echo)
+
+
+def _load(data: Path | None, sample: bool, seed: int, timeframe: str | None, shift_ms: int) -> CandleStore:
+    """Load the folder, or the sample market through a temporary one."""
+    if data is not None and sample:
+        raise UsageError("give --data DIR or --sample, not both")
+    if data is not None:
+        if is_sample_market(data):
+            typer.echo(f"{data} is a sample market, not real")
+        return CandleStore.load(data, timeframe=timeframe, shift_ms=shift_ms)
+    if not sample:
+        raise UsageError("nothing to serve: give --data DIR with freqtrade's files, or --sample")
+    typer.echo(f"sample market, not real (seed {seed})")
+    with tempfile.TemporaryDirectory(prefix="paper-exchange-") as folder:
+        write_sample_market(Path(folder), seed=seed)
+        return CandleStore.load(Path(folder), timeframe=timeframe, shift_ms=shift_ms)
+
+
+def _start_ms(store: CandleStore, wanted_ms: int | None) -> int:
+    """Return the clock's first time: as wanted, else real time, or the data's end where that is earlier."""
+    first_ms, end_ms = store.range_ms()
+    if wanted_ms is None:
+        return min(real_time_ms(), end_ms)
+    if not first_ms <= wanted_ms <= end_ms:
+        first, end = (datetime.fromtimestamp(ms / 1000, UTC).isoformat() for ms in (first_ms, end_ms))
+        raise UsageError(f"--at is outside the data: give a time from {first} to {end}")
+    return wanted_ms
+
+
+def _parse_utc_ms(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at {text} is not a time: write it like 2024-03-01T00:00 (UTC)") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr, never a traceback."""
+    try:
+        app()
+    except PaperExchangeError as error:
+        print(f"paper-exchange: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

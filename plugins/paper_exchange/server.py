@@ -1,0 +1,114 @@
+"""The exchange's HTTP application, and how to serve it on the loopback.
+
+One application answers spot (`/api/v3`), USD-M futures (`/fapi/v1`, `/fapi/v2`) and the control endpoints
+(`/_control`). Handlers are coroutines that never wait: requests are answered one after the other, so that
+each sees the market at one moment.
+"""
+
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from paper_exchange.clock import MarketClock
+from paper_exchange.control import control_router
+from paper_exchange.errors import RefusedRequestError, UsageError
+from paper_exchange.public_spot import spot_router
+from paper_exchange.public_usdm import usdm_router, usdm_v2_router
+from paper_exchange.store import CandleStore
+from paper_exchange.view import MarketView
+from paper_exchange.weights import WeightMeter, WeightMiddleware
+
+_NO_SUCH_PATH = -5000
+_BAD_REQUEST = -1130
+
+
+def create_app(store: CandleStore, clock: MarketClock) -> FastAPI:
+    """Build the application over a candle store; its time is the clock's."""
+    app = FastAPI(title="paper exchange", openapi_url=None, docs_url=None, redoc_url=None)
+    view = MarketView(store, clock)
+    app.include_router(spot_router(view))
+    app.include_router(usdm_router(view))
+    app.include_router(usdm_v2_router(view))
+    app.include_router(control_router(clock))
+    app.add_middleware(WeightMiddleware, meter=WeightMeter(clock))
+    app.add_exception_handler(RefusedRequestError, _answer_refusal)
+    app.add_exception_handler(HTTPException, _answer_unknown_path)
+    app.add_exception_handler(RequestValidationError, _answer_bad_body)
+    return app
+
+
+def serve(
+    app: FastAPI,
+    *,
+    host: str = "127.0.0.1",
+    port: int,
+    ready_file: Path | None = None,
+    announce: Callable[[str], None] = lambda _line: None,
+) -> None:
+    """Serve until interrupted. Port 0 takes a free one; `announce` gets one line with the address.
+
+    `ready_file` is written with the base URL once the port accepts connections, and removed at the end.
+    UsageError: a host that is not the loopback, or a port that is in use.
+    """
+    listener = bind_loopback(host, port)
+    address, bound_port = listener.getsockname()[:2]
+    shown = f"[{address}]" if ":" in address else address
+    url = f"http://{shown}:{bound_port}"
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    try:
+        listener.listen(128)
+        if ready_file is not None:
+            ready_file.write_text(url + "\n", encoding="utf-8")
+        announce(f"serving {url} (spot /api/v3, USD-M /fapi/v1); stop with Ctrl-C")
+        uvicorn.Server(config).run(sockets=[listener])
+    except OSError as error:
+        raise UsageError(f"cannot write --ready-file {ready_file}: {error.strerror}") from error
+    finally:
+        listener.close()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def bind_loopback(host: str, port: int) -> socket.socket:
+    """Bind a TCP socket on a loopback address; UsageError when the host is another or the port is taken."""
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        loopback = ip_address(address)
+    except ValueError:
+        raise UsageError(f"--host {host} is not an address: use 127.0.0.1") from None
+    if not loopback.is_loopback:
+        raise UsageError(f"--host {host} is not the loopback: the paper exchange serves 127.0.0.1 only")
+    listener = socket.socket(socket.AF_INET6 if loopback.version == 6 else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"cannot listen on {address}:{port} ({reason}): give another --port") from error
+    return listener
+
+
+async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    """Answer the way Binance refuses: HTTP status and {"code", "msg"}."""
+    assert isinstance(error, RefusedRequestError)
+    return JSONResponse({"code": error.code, "msg": error.message}, status_code=error.http_status)
+
+
+async def _answer_unknown_path(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    message = f"Path {request.url.path}, Method {request.method} is invalid"
+    return JSONResponse({"code": _NO_SUCH_PATH, "msg": message}, status_code=error.status_code)
+
+
+async def _answer_bad_body(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return JSONResponse({"code": _BAD_REQUEST, "msg": str(first["msg"])}, status_code=400)
