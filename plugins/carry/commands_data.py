@@ -1,7 +1,6 @@
 """Commands about market data: sample-data, check-data, features, download."""
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from typer.core import TyperCommand, TyperOption
 
 from carry.coverage import PairCoverage, inspect_pair, perps_in
+from carry.coverage_table import coverage_record, print_coverage, sample_note
 from carry.download import Order, run_downloads
 from carry.errors import DataError, UsageError
 from carry.features import FEATURE_COLUMNS, carry_features
@@ -137,10 +137,10 @@ def check_data(
     wanted = parse_timerange(timerange)
     _need_folder(datadir)
     found = _inspect(datadir, pairs or perps_in(datadir), timeframe, wanted, exchange)
-    _print_coverage(_console(), datadir, found)
+    print_coverage(_console(), datadir, found)
     if json_file is not None:
         record = {"datadir": str(datadir), "sample": is_sample(datadir), "timeframe": timeframe}
-        record |= {"timerange": str(wanted), "pairs": [_coverage_record(pair) for pair in found]}
+        record |= {"timerange": str(wanted), "pairs": [coverage_record(pair) for pair in found]}
         _write_json(json_file, record)
     if any(pair.errors for pair in found):
         raise typer.Exit(DataError.exit_status)
@@ -172,7 +172,7 @@ def features(
     frame.insert(1, "perp_close", perp["close"])
     last = frame.tail(tail)
     console = _console()
-    table = Table(title=f"{pair} {timeframe}, last {len(last)} of {len(frame)} rows{_sample_note(datadir)}")
+    table = Table(title=f"{pair} {timeframe}, last {len(last)} of {len(frame)} rows{sample_note(datadir)}")
     table.add_column("date (open, UTC)", no_wrap=True)
     for date in last["date"]:
         table.add_column(f"{date:%Y-%m-%d %H:%M}", justify="right")
@@ -215,7 +215,7 @@ def download(
         for timeframe in order.timeframes
         for pair in _inspect(datadir, list(order.pairs), timeframe, wanted, exchange)
     ]
-    _print_coverage(console, datadir, found)
+    print_coverage(console, datadir, found)
     failed = [pair.errors[0] for pair in found if pair.errors]
     if failed:
         raise DataError(
@@ -240,48 +240,6 @@ def _inspect(
     return [
         inspect_pair(datadir, pair, timeframe, wanted.start, wanted.end, exchange=exchange) for pair in pairs
     ]
-
-
-def _sample_note(datadir: Path) -> str:
-    return " (sample market, not real)" if is_sample(datadir) else ""
-
-
-def _print_coverage(console: Console, datadir: Path, found: list[PairCoverage]) -> None:
-    """Print one line per pair and series, and each finding below."""
-    table = Table(title=f"{datadir}{_sample_note(datadir)}")
-    for name in ("pair", "series", "rows", "first", "last", "coverage", "findings"):
-        table.add_column(name, justify="right" if name in {"rows", "coverage"} else "left", overflow="fold")
-    for pair in found:
-        for line in pair.series:
-            ends = ("-" if time is None else f"{time:%Y-%m-%d %H:%M}" for time in (line.first, line.last))
-            share = "-" if math.isnan(line.share) else f"{line.share:.3f} %"
-            codes = [str(finding.code) for finding in pair.findings if finding.series == line.series]
-            table.add_row(pair.pair, line.series, str(line.rows), *ends, share, ", ".join(codes) or "none")
-    console.print(table)
-    for pair in found:
-        for finding in pair.findings:
-            console.print(
-                f"{finding.severity}: {finding.pair} {finding.series}: {finding.message}"
-                + (f"; run `{finding.remedy}`" if finding.remedy else ""),
-                soft_wrap=True,
-                markup=False,
-                highlight=False,
-            )
-
-
-def _coverage_record(found: PairCoverage) -> dict[str, Any]:
-    """Return one pair's coverage as plain JSON values."""
-    series = [
-        {
-            "series": line.series,
-            "rows": line.rows,
-            "first": None if line.first is None else line.first.isoformat(),
-            "last": None if line.last is None else line.last.isoformat(),
-            "coverage_pct": None if math.isnan(line.share) else line.share,
-        }
-        for line in found.series
-    ]
-    return {"pair": found.pair, "series": series, "findings": [each.as_record() for each in found.findings]}
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
