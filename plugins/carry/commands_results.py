@@ -10,6 +10,7 @@ from rich.console import Console
 
 from carry.errors import UsageError
 from carry.freqtrade_results import read_export
+from carry.page import write_page
 from carry.price import (
     FeeBase,
     HedgeMode,
@@ -52,12 +53,15 @@ def report_command(
     ],
     datadir: Annotated[Path, typer.Option(help="recorded candles in freqtrade's layout")],
     json_path: Annotated[Path | None, typer.Option("--json", help="write the report as JSON")] = None,
+    page: Annotated[Path | None, typer.Option(help="write one self-contained HTML page")] = None,
     strategy: Annotated[list[str] | None, typer.Option(help="only this strategy; may be repeated")] = None,
 ) -> None:
     """Recompute a backtest on both legs; see the help text above."""
     report = build_report(read_export(result), datadir, strategy or ())
     if json_path is not None:
         write_json(report_json(report), json_path)
+    if page is not None:
+        write_page(report, page)
     print_report(report, terminal())
     if not report.reconciles:
         typer.echo(f"carry: {residual_warning(report)}", err=True)

@@ -29,7 +29,10 @@ class EquityCurve:
 
     @property
     def drawdown(self) -> Floats:
-        """Return the fall from the highest equity so far (starting balance included), fraction in [0, 1]."""
+        """Return the fall from the highest equity so far (starting balance included) as a fraction of it.
+
+        >= 0; above 1 where more than the whole capital is lost.
+        """
         peak = np.maximum.accumulate(np.maximum(self.equity, self.start))
         return (peak - self.equity) / peak
 

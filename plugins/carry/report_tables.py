@@ -11,7 +11,7 @@ from carry.report import RESIDUAL_LIMIT, Report, StrategyResult
 from carry.statistics import Group, breakdowns, cost_ladder, summarize
 
 SAMPLE_NOTE = "sample market, not real"
-_GROUP_TITLES = {
+GROUP_TITLES = {
     "by_hours_to_settlement_at_entry": "hours to the next settlement, at entry",
     "by_hours_to_settlement_at_exit": "hours to the next settlement, at exit",
     "by_exit_reason": "exit reason",
@@ -21,8 +21,8 @@ _GROUP_TITLES = {
 
 
 def money(value: float) -> str:
-    """Return an amount of quote currency with two decimals and grouped thousands."""
-    return f"{value:,.2f}"
+    """Return an amount of quote currency with two decimals and grouped thousands, never "-0.00"."""
+    return f"{round(value, 2) + 0.0:,.2f}"
 
 
 def number(value: float | None, digits: int = 1, suffix: str = "") -> str:
@@ -144,7 +144,7 @@ def _group_table(strategy: StrategyResult, note: str) -> Table:
     table = _table(f"{escape(describe(strategy))}: results by group{note}", columns)
     for name, groups in breakdowns(strategy).items():
         table.add_section()
-        table.add_row(f"[italic]{_GROUP_TITLES[name]}[/]", *[""] * (len(columns) - 1))
+        table.add_row(f"[italic]{GROUP_TITLES[name]}[/]", *[""] * (len(columns) - 1))
         for group in groups:
             table.add_row(*_group_row(group))
     return table
