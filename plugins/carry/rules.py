@@ -89,9 +89,17 @@ class ExitPolicy:
     flip_tolerance_h: float = 0.0
 
     @property
+    def is_open_ended(self) -> bool:
+        """Return whether nothing but the roll can close the pair."""
+        return self == _OPEN_ENDED
+
+    @property
     def needs_pnl(self) -> bool:
         """Return whether the pair's P&L has to be known to decide."""
         return self.stop_loss_bps > 0 or self.take_profit_bps > 0 or self.flip_tolerance_h > 0
+
+
+_OPEN_ENDED = ExitPolicy()
 
 
 @dataclass(frozen=True, slots=True)

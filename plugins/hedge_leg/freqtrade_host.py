@@ -143,7 +143,7 @@ class HedgedStrategy(IStrategy):
         dataframe["exit_short"] = off.astype(int)
         dataframe["exit_tag"] = np.where(off, ExitReason.SIGNAL_OFF.value, "")
         entry_on = (dataframe["enter_tag"] == ENTRY_TAG) & (dataframe["enter_short"] == 1)
-        self._rows[metadata["pair"]] = SignalRows(dataframe, entry_on, self.timeframe)
+        self._rows[metadata["pair"]] = SignalRows(dataframe, entry_on, self.exit_policy(), self.timeframe)
         return dataframe
 
     # --- gates and size ---------------------------------------------------------------------------
@@ -218,34 +218,41 @@ class HedgedStrategy(IStrategy):
         """
         if self._failure is not None:
             raise OperationalException(self._failure)
-        now_ms = _ms(current_time)
-        if kwargs.get("high") is not None and trade.is_short:
-            kwargs["high"] = self._market(trade.pair).liquidation_high(now_ms, kwargs["high"])
-        found: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
-        exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in found]
-        if any(check.exit_type is ExitType.EXIT_SIGNAL for check in exits):
-            return exits
-        policy = self.exit_policy()
-        reason = decide_exit(policy, self._view(trade, rate, now_ms, policy))
+        high, liquidation_px = kwargs.get("high"), trade.liquidation_price
+        if trade.is_short and high is not None and liquidation_px and high >= liquidation_px:
+            kwargs["high"] = self._market(trade.pair).liquidation_high(_ms(current_time), high)
+        exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
+        if exits:
+            exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in exits]
+            if any(check.exit_type is ExitType.EXIT_SIGNAL for check in exits):
+                return exits
+        reason = self._pair_exit(trade, rate, current_time)
         if reason is not None:
             exits.insert(0, ExitCheckTuple(ExitType.CUSTOM_EXIT, reason.value))
         return exits
 
-    def _view(self, trade: Trade, rate: float, now_ms: int, policy: ExitPolicy) -> PairView:
-        opened_ms = _ms(trade.open_date_utc)
+    def _pair_exit(self, trade: Trade, rate: float, current_time: datetime) -> ExitReason | None:
+        """Decide on the pair at this open, from what was known when the last candle closed."""
         rows = self._rows[trade.pair]
+        distance = _liquidation_distance(trade, rate)
+        roll_distance = min(
+            self.hedge.roll_distance, _MAX_ROLL_SHARE * _liquidation_distance(trade, trade.open_rate)
+        )
+        if rows.policy.is_open_ended and distance >= roll_distance:
+            return None  # what `decide_exit` would say, without asking it at every candle
+        now_ms, opened_ms = _ms(current_time), _ms(trade.open_date_utc)
         row = rows.last_closed(now_ms)
-        share = _MAX_ROLL_SHARE * _liquidation_distance(trade, trade.open_rate)
-        return PairView(
+        view = PairView(
             held_h=(now_ms - opened_ms) / _HOUR_MS,
             entry_on=bool(rows.entry_on[row]),
-            settled=policy.after_settlement and self._market(trade.pair).settled_between(opened_ms, now_ms),
+            settled=self._market(trade.pair).settled_between(opened_ms, now_ms),
             negative_funding_h=float(rows.negative_funding_h[row]),
-            pnl_bps=self._pnl_bps(trade, now_ms, rows, row) if policy.needs_pnl else float("nan"),
+            pnl_bps=self._pnl_bps(trade, now_ms, rows, row) if rows.policy.needs_pnl else float("nan"),
             exit_cost_bps=self.hedge.costs.side_bps,
-            liquidation_distance=_liquidation_distance(trade, rate),
-            roll_distance=min(self.hedge.roll_distance, share),
+            liquidation_distance=distance,
+            roll_distance=roll_distance,
         )
+        return decide_exit(rows.policy, view)
 
     def _pnl_bps(self, trade: Trade, now_ms: int, rows: SignalRows, row: int) -> float:
         """Return the pair's net P&L, marked at the last closed candle, in bps of the entry notional."""

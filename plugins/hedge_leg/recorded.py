@@ -14,6 +14,7 @@ import pandas as pd
 
 from carry.errors import DataError
 from carry.market import MARK_TIMEFRAME, settle_stamps, timeframe_delta
+from carry.rules import ExitPolicy
 from hedge_leg.core.amounts import exact
 
 Floats = npt.NDArray[np.float64]
@@ -111,10 +112,13 @@ class RecordedMarket:
 class SignalRows:
     """The columns of one pair's analysed frame that the scalar exit rules read, as arrays."""
 
-    __slots__ = ("at_ms", "entry_on", "negative_funding_h", "perp_close", "spot_close", "step_ms")
+    __slots__ = ("at_ms", "entry_on", "negative_funding_h", "perp_close", "policy", "spot_close", "step_ms")
 
-    def __init__(self, frame: pd.DataFrame, entry_on: "pd.Series[bool]", timeframe: str) -> None:
-        """Keep columns of `carry.features` and the entry signal, one row per candle."""
+    def __init__(
+        self, frame: pd.DataFrame, entry_on: "pd.Series[bool]", policy: ExitPolicy, timeframe: str
+    ) -> None:
+        """Keep columns of `carry.features`, the entry signal and the limits of this run."""
+        self.policy = policy
         self.at_ms = epoch_ms(frame["date"])
         self.perp_close = frame["close"].to_numpy(dtype=float)
         self.spot_close = frame["spot_close"].to_numpy(dtype=float)
