@@ -182,7 +182,7 @@ def fold_carry(fills: Fills, tape: Tape, costs: CostModel, spot_lot: float = DEF
     """
     at_ns, group = np.unique(fills.at_ns, return_inverse=True)
     size = at_ns.size
-    require_coverage(tape, int(at_ns[0]), int(at_ns[-1]))
+    require_coverage(tape, at_ns)
     perp_qty, spot_qty = positions(fills.qty, group, spot_lot)
     notional = np.abs(fills.qty) * fills.px
     gross_qty = _by_instant(np.abs(fills.qty), group, size)

@@ -140,7 +140,7 @@ def waterfall_figure(strategy: StrategyResult) -> Figure:
     """Return the profit built up from its parts; price P&L at raw prices, slippage its own step."""
     parts = strategy.parts
     steps = [
-        ("basis, raw prices", parts.basis_pnl + parts.slippage),
+        ("basis (raw)", parts.basis_pnl + parts.slippage),
         ("funding", parts.funding_pnl),
         ("slippage", -parts.slippage),
         ("perp fees", -parts.fees_perp),
@@ -148,7 +148,7 @@ def waterfall_figure(strategy: StrategyResult) -> Figure:
         ("borrow", -parts.borrow),
         ("fixed", -parts.fixed),
     ]
-    steps = [step for step in steps if step[1] != 0.0 or step[0] in ("basis, raw prices", "funding")]
+    steps = [step for step in steps if step[1] != 0.0 or step[0] in ("basis (raw)", "funding")]
     values = [value for _, value in steps] + [parts.net]
     trace = {
         "type": "waterfall",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from carry.report import Report, StrategyResult, TradeResult
-from carry.report_tables import GROUP_TITLES, money, number, percent
+from carry.report_tables import GROUP_TITLES, describe, money, number, percent
 from carry.statistics import Group, breakdowns, summarize
 from carry.tape import iso
 
@@ -41,7 +41,7 @@ def _cell(text: str, is_text: bool) -> str:
 
 def overview_card(report: Report) -> str:
     """Return the comparison of all strategies and their equity."""
-    columns = ["#", "strategy", "kind", "trades", "net", "bps/trade", "return", "per year", "max drawdown"]
+    columns = ["#", "strategy", "trades", "net", "bps/trade", "return", "per year", "max drawdown"]
     columns += [
         "Sharpe",
         "in position",
@@ -53,16 +53,14 @@ def overview_card(report: Report) -> str:
     ]
     rows: list[list[str]] = []
     for place, strategy in enumerate(report.strategies, start=1):
-        kind = "control" if strategy.is_control else "strategy"
         if not strategy.trades:
-            rows.append(["-", strategy.name, kind, "no trades", *["-"] * (len(columns) - 4)])
+            rows.append(["-", describe(strategy), "no trades", *["-"] * (len(columns) - 3)])
             continue
         figures = summarize(strategy)
         rows.append(
             [
                 str(place),
-                strategy.name,
-                kind,
+                describe(strategy),
                 str(figures.trades),
                 money(strategy.parts.net),
                 number(figures.net_bps_per_trade),
@@ -80,7 +78,7 @@ def overview_card(report: Report) -> str:
         )
     return (
         f'<div id="overview"><div class="card"><h2>Strategies</h2><div class="scroll compact">'
-        f"{_table(columns, rows, text=3)}</div>"
+        f"{_table(columns, rows, text=2)}</div>"
         '<p class="hint">Ordered by return on the capital of both legs; '
         "controls are yardsticks. Sharpe of daily equity changes; drawdown from candle closes; exposure = "
         "mean perp value / capital; rolls with their trading cost.</p></div>"
@@ -91,7 +89,7 @@ def overview_card(report: Report) -> str:
 
 def groups_card(strategy: StrategyResult) -> str:
     """Return the breakdowns as small tables side by side."""
-    columns = ["", "trades", "net", "bps/trade", "basis", "funding", "fees"]
+    columns = ["", "trades", "net", "bps/trade", "basis", "funding", "costs"]
     tables = "".join(
         f"<div><h3>by {escape(GROUP_TITLES[name])}</h3>{_table(columns, map(_group_cells, groups))}</div>"
         for name, groups in breakdowns(strategy).items()
@@ -101,9 +99,9 @@ def groups_card(strategy: StrategyResult) -> str:
 
 def _group_cells(group: Group) -> list[str]:
     parts = group.parts
-    fees = money(-parts.fees_perp - parts.fees_spot)
+    costs = money(parts.net - parts.basis_pnl - parts.funding_pnl)
     head = [group.label, str(group.trades), money(group.net_pnl), number(group.net_bps_per_trade)]
-    return [*head, money(parts.basis_pnl), money(parts.funding_pnl), fees]
+    return [*head, money(parts.basis_pnl), money(parts.funding_pnl), costs]
 
 
 def trades_card(strategy: StrategyResult) -> str:

@@ -65,7 +65,7 @@ def strategy_json(strategy: StrategyResult, rank: int | None) -> dict[str, Any]:
         "residual": abs(strategy.freqtrade_profit - parts.net),
         "worst_trade_residual": strategy.worst_residual,
         "equity_points": int(strategy.curve.equity.size),
-        "final_equity": exported.starting_balance + parts.net,
+        "final_equity": float(strategy.curve.equity[-1]) if strategy.curve.equity.size else None,
         **summary,
         "cost_ladder": ladder,
         **groups,

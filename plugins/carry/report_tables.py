@@ -140,7 +140,7 @@ def _ladder_table(strategy: StrategyResult, note: str) -> Table:
 
 
 def _group_table(strategy: StrategyResult, note: str) -> Table:
-    columns = ["group", "trades", "net", "bps/trade", "basis", "funding", "fees"]
+    columns = ["group", "trades", "net", "bps/trade", "basis", "funding", "costs"]
     table = _table(f"{escape(describe(strategy))}: results by group{note}", columns)
     for name, groups in breakdowns(strategy).items():
         table.add_section()
@@ -159,7 +159,7 @@ def _group_row(group: Group) -> list[str]:
         number(group.net_bps_per_trade),
         money(parts.basis_pnl),
         money(parts.funding_pnl),
-        money(-parts.fees_perp - parts.fees_spot),
+        money(parts.net - parts.basis_pnl - parts.funding_pnl),
     ]
 
 

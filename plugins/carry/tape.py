@@ -140,20 +140,20 @@ def settlement_holes(settle_ns: Ints) -> Bools:
     return hole
 
 
-def require_coverage(tape: Tape, first_ns: int, last_ns: int) -> None:
-    """Raise DataError, naming pair and range, if a trade held over [first, last] cannot be recomputed.
+def require_coverage(tape: Tape, fills_ns: Ints) -> None:
+    """Raise DataError, naming pair and range, if a trade with fills at these instants cannot be recomputed.
 
-    Needed: traded spot near both ends, every settlement in (first, last], a mark for each of them.
+    Needed: traded spot within a day of each fill (what is longer is missing data, not an outage), every
+    settlement in (first, last], and a mark for each of them.
     """
+    first_ns, last_ns = int(fills_ns[0]), int(fills_ns[-1])
     held = f"{tape.pair} {iso(first_ns)} to {iso(last_ns)}"
-    spot_rows = np.searchsorted(tape.spot_ns, [first_ns, last_ns], side="right")
-    inside = int(spot_rows[1] - np.searchsorted(tape.spot_ns, first_ns))
-    early = tape.spot_ns[0] > first_ns + _STALE_NS
-    late = tape.spot_ns[-1] < last_ns - _STALE_NS
-    if (inside == 0 and last_ns > first_ns) or early or late:
+    rows = np.minimum(np.searchsorted(tape.spot_ns, fills_ns), tape.spot_ns.size - 1)
+    stale = np.flatnonzero(np.abs(tape.spot_ns[rows] - fills_ns) > _STALE_NS)
+    if stale.size:
         raise DataError(
-            f"spot data do not cover {held}: they reach from {iso(int(tape.spot_ns[0]))} to "
-            f"{iso(int(tape.spot_ns[-1]))}; download the missing range"
+            f"spot data do not cover {held}: no traded candle within a day of the fill at "
+            f"{iso(int(fills_ns[stale[0]]))}; download the missing range"
         )
     _require_settlements(tape, first_ns, last_ns, held)
 

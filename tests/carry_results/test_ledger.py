@@ -195,4 +195,13 @@ def test_one_missing_settlement_is_a_hole_and_a_changed_interval_is_not() -> Non
 def test_trade_beyond_the_recorded_range_is_refused() -> None:
     tape, _ = make_tape(5)
     with pytest.raises(DataError, match="BTC/USDT:USDT 2024-01-04T22"):
-        require_coverage(tape, START_NS + 94 * HOUR_NS, START_NS + 130 * HOUR_NS)
+        require_coverage(tape, START_NS + np.array([94, 130], dtype=np.int64) * HOUR_NS)
+
+
+def test_spot_silent_for_more_than_a_day_around_a_fill_is_missing_data() -> None:
+    day, longer = frozenset(range(10, 34)), frozenset(range(10, 35))
+    px = make_tape(6)[0].perp_open
+    fills = fills_at([(10, -1.0, px[10]), (50, 1.0, px[50])])
+    assert fold_carry(fills, make_tape(6, day)[0], FREE).parts.basis_pnl != 0.0
+    with pytest.raises(DataError, match="spot data do not cover BTC/USDT:USDT 2024-01-01T10"):
+        fold_carry(fills, make_tape(6, longer)[0], FREE)

@@ -1,6 +1,8 @@
 """`carry report` through its front door: outputs, exit statuses, one line per mistake."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +214,20 @@ def test_outage_inside_a_trade_leaves_bars_out_and_fills_none(datadir: Path, tmp
     answer = run("report", "--result", result, "--datadir", datadir, "--json", tmp_path / "r.json")
     assert answer.exit_code == 0, answer.output
     assert json.loads((tmp_path / "r.json").read_text())["strategies"][0]["equity_points"] == 240 - 3
+
+
+@pytest.mark.parametrize(
+    ("gone", "status"), [(None, 0), ("BTC_USDT-1h.feather", 3), ("out/.last_result.json", 2)]
+)
+def test_exit_status_of_the_command_is_one_line_and_no_traceback(
+    datadir: Path, tmp_path: Path, gone: str | None, status: int
+) -> None:
+    strategies = {"A": synthetic.strategy([carry_trade(datadir, 5, 40)])}
+    result = reconciled(datadir, tmp_path / "out", strategies)
+    for base in (datadir, tmp_path):
+        if gone is not None:
+            (base / gone).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "carry", "report", "--result", str(result), "--datadir", str(datadir)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == status, done.stderr
+    assert len(done.stderr.splitlines()) == (1 if status else 0)
