@@ -45,8 +45,9 @@ def naive_features(
 ) -> Values:
     """Compute every feature of the perp candle opened `at`."""
     seen = [candle for candle in perp if candle.date <= at]
-    spreads = {candle.date: _spread(candle, _spot_close(spot, candle.date)) for candle in seen[-1000:]}
-    spot_close = _spot_close(spot, at)
+    traded = {candle.date: candle.close for candle in spot if candle.date <= at and candle.volume > 0}
+    spreads = {candle.date: _spread(candle, traded.get(candle.date, NAN)) for candle in seen[-1000:]}
+    spot_close = traded.get(at, NAN)
     values = {
         "spot_close": spot_close,
         "spot_traded": float(not math.isnan(spot_close)),
@@ -54,15 +55,6 @@ def naive_features(
         "spread_zscore_72h": _zscore(spreads, seen[0].date, at, step),
     }
     return values | _funding_values(_known(funding, at + step), at + step)
-
-
-def _spot_close(spot: list[Candle], at: datetime) -> float:
-    for candle in reversed(spot):
-        if candle.date == at:
-            return candle.close if candle.volume > 0 else NAN
-        if candle.date < at:
-            break
-    return NAN
 
 
 def _spread(perp: Candle, spot_close: float) -> float:
