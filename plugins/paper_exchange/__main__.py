@@ -7,18 +7,19 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paper_exchange.candles import HOUR_MS, INTERVALS_MS
 from paper_exchange.clock import MarketClock, real_time_ms
 from paper_exchange.errors import PaperExchangeError, UsageError
-from paper_exchange.sample import DEFAULT_SEED, is_sample_market, write_sample_market
-from paper_exchange.store import CandleStore
+from paper_exchange.marker import SAMPLE_NOTE, is_sample_market
+
+if TYPE_CHECKING:  # the libraries behind it take seconds to load: not for --help and usage errors
+    from paper_exchange.store import CandleStore
 
 DEFAULT_PORT = 8411
-_SHIFT_STEP_MS = 7 * 24 * HOUR_MS  # whole weeks keep settlements, days and weekly candles in place
+_SHIFT_STEP_MS = 7 * 24 * 3_600_000  # whole weeks keep settlements, days and weekly candles in place
 _EXAMPLES = """
 Examples:
 
@@ -51,7 +52,7 @@ def serve(
     *,
     data: Annotated[Path | None, typer.Option(help="Folder with freqtrade's feather files.")] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Serve the sample market (not real).")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the sample market.")] = DEFAULT_SEED,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the sample market (default: 7).")] = None,
     host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = DEFAULT_PORT,
     timeframe: Annotated[
@@ -67,49 +68,61 @@ def serve(
     ready_file: Annotated[Path | None, typer.Option(help="Written once connections are accepted.")] = None,
 ) -> None:
     """Serve spot and USD-M market data over HTTP until interrupted."""
-    from paper_exchange.server import create_app
-    from paper_exchange.server import serve as serve_app
-
     start_ms = None if at is None else _parse_utc_ms(at)
     if as_now and start_ms is None:
         raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
+    if data is not None and sample:
+        raise UsageError("give --data DIR or --sample, not both")
+    if data is None and not sample:
+        raise UsageError("nothing to serve: give --data DIR with freqtrade's files, or --sample")
+    if seed is not None and not sample:
+        raise UsageError("--seed is the sample market's: give it with --sample")
+    from paper_exchange.candles import INTERVALS_MS
+    from paper_exchange.server import bind_loopback, create_app
+    from paper_exchange.server import serve as serve_app
+
     if timeframe is not None and timeframe not in INTERVALS_MS:
         raise UsageError(f"--timeframe {timeframe} is not known: give one of {', '.join(INTERVALS_MS)}")
+    listener = bind_loopback(host, port)
     shift_ms = 0
     if as_now and start_ms is not None:
         shift_ms = (real_time_ms() - start_ms) // _SHIFT_STEP_MS * _SHIFT_STEP_MS
-    store = _load(data, sample, seed, timeframe, shift_ms)
-    if as_now:
-        start_ms = None
-    clock = MarketClock(_start_ms(store, start_ms), running=not frozen)
-    serve_app(create_app(store, clock), host=host, port=port, ready_file=ready_file, announce=typer.echo)
+    store = _load(data, seed, timeframe, shift_ms)
+    start_ms = _start_ms(store, start_ms, shift_ms)
+    clock = MarketClock(None if as_now else start_ms, running=not frozen)
+    serve_app(create_app(store, clock), listener, ready_file=ready_file, announce=typer.echo)
 
 
-def _load(data: Path | None, sample: bool, seed: int, timeframe: str | None, shift_ms: int) -> CandleStore:
+def _load(data: Path | None, seed: int | None, timeframe: str | None, shift_ms: int) -> "CandleStore":
     """Load the folder, or the sample market through a temporary one."""
-    if data is not None and sample:
-        raise UsageError("give --data DIR or --sample, not both")
+    from paper_exchange.store import CandleStore
+
     if data is not None:
         if is_sample_market(data):
-            typer.echo(f"{data} is a sample market, not real")
+            typer.echo(f"{data}: {SAMPLE_NOTE}")
         return CandleStore.load(data, timeframe=timeframe, shift_ms=shift_ms)
-    if not sample:
-        raise UsageError("nothing to serve: give --data DIR with freqtrade's files, or --sample")
-    typer.echo(f"sample market, not real (seed {seed})")
+    from paper_exchange.sample import DEFAULT_SEED, write_sample_market
+
+    seed = DEFAULT_SEED if seed is None else seed
+    typer.echo(f"{SAMPLE_NOTE} (seed {seed})")
     with tempfile.TemporaryDirectory(prefix="paper-exchange-") as folder:
         write_sample_market(Path(folder), seed=seed)
         return CandleStore.load(Path(folder), timeframe=timeframe, shift_ms=shift_ms)
 
 
-def _start_ms(store: CandleStore, wanted_ms: int | None) -> int:
-    """Return the clock's first time: as wanted, else real time, or the data's end where that is earlier."""
+def _start_ms(store: "CandleStore", wanted_ms: int | None, shift_ms: int) -> int:
+    """Return the clock's first time: as wanted, else real time, or the data's end where that is earlier.
+
+    `wanted_ms` is in the dates of the data, the result in shifted ones; UsageError when it is outside.
+    """
     first_ms, end_ms = store.range_ms()
     if wanted_ms is None:
         return min(real_time_ms(), end_ms)
-    if not first_ms <= wanted_ms <= end_ms:
-        first, end = (datetime.fromtimestamp(ms / 1000, UTC).isoformat() for ms in (first_ms, end_ms))
+    if not first_ms <= wanted_ms + shift_ms <= end_ms:
+        limits = (datetime.fromtimestamp((ms - shift_ms) / 1000, UTC) for ms in (first_ms, end_ms))
+        first, end = (f"{moment:%Y-%m-%dT%H:%M}" for moment in limits)
         raise UsageError(f"--at is outside the data: give a time from {first} to {end}")
-    return wanted_ms
+    return wanted_ms + shift_ms
 
 
 def _parse_utc_ms(text: str) -> int:

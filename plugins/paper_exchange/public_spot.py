@@ -1,6 +1,7 @@
 """Spot market data without a signature: Binance's `/api/v3`."""
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 
 from paper_exchange import rows
 from paper_exchange.candles import Kind
@@ -19,6 +20,17 @@ _RULES = MarketRules(
     most_depth=5000,
     exchange_info=spot_exchange_info,
 )
+
+
+def system_router() -> APIRouter:
+    """Return the router of `/sapi/v1`'s one public endpoint: ccxt's `fetch_status` asks for it."""
+    router = APIRouter(prefix="/sapi/v1")
+
+    @router.get("/system/status")
+    async def system_status() -> JSONResponse:
+        return JSONResponse({"status": 0, "msg": "normal"})
+
+    return router
 
 
 def spot_router(view: MarketView) -> APIRouter:

@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 
 from paper_exchange.errors import UsageError
+from paper_exchange.marker import SAMPLE_MARKER, SAMPLE_NOTE, is_sample_market
 from paper_exchange.sample_candles import CoinMarket, build_market, resample_candles
 from paper_exchange.sample_model import COIN_MODELS, STEPS_PER_HOUR, CoinModel, CoinPath, simulate_coin
 
-SAMPLE_MARKER = "SAMPLE_MARKET.json"
-SAMPLE_NOTE = "sample market, not real"
 SAMPLE_VERSION = 1
 DEFAULT_SEED = 7
 DEFAULT_START = datetime(2023, 1, 1, tzinfo=UTC)
@@ -88,11 +87,6 @@ def write_sample_market(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return [datadir / name for name in names]
-
-
-def is_sample_market(datadir: Path) -> bool:
-    """Return whether the folder carries the sample market's marker."""
-    return (datadir / SAMPLE_MARKER).is_file()
 
 
 def _refuse_real_data(datadir: Path) -> None:

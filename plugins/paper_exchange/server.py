@@ -5,7 +5,9 @@ One application answers spot (`/api/v3`), USD-M futures (`/fapi/v1`, `/fapi/v2`)
 each sees the market at one moment.
 """
 
+import signal
 import socket
+import threading
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,7 +21,7 @@ from starlette.exceptions import HTTPException
 from paper_exchange.clock import MarketClock
 from paper_exchange.control import control_router
 from paper_exchange.errors import RefusedRequestError, UsageError
-from paper_exchange.public_spot import spot_router
+from paper_exchange.public_spot import spot_router, system_router
 from paper_exchange.public_usdm import usdm_router, usdm_v2_router
 from paper_exchange.store import CandleStore
 from paper_exchange.view import MarketView
@@ -34,6 +36,7 @@ def create_app(store: CandleStore, clock: MarketClock) -> FastAPI:
     app = FastAPI(title="paper exchange", openapi_url=None, docs_url=None, redoc_url=None)
     view = MarketView(store, clock)
     app.include_router(spot_router(view))
+    app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
     app.include_router(control_router(clock))
@@ -46,30 +49,30 @@ def create_app(store: CandleStore, clock: MarketClock) -> FastAPI:
 
 def serve(
     app: FastAPI,
+    listener: socket.socket,
     *,
-    host: str = "127.0.0.1",
-    port: int,
     ready_file: Path | None = None,
     announce: Callable[[str], None] = lambda _line: None,
 ) -> None:
-    """Serve until interrupted. Port 0 takes a free one; `announce` gets one line with the address.
+    """Serve on a bound socket (see `bind_loopback`) until interrupted; `announce` gets one line.
 
-    `ready_file` is written with the base URL once the port accepts connections, and removed at the end.
-    UsageError: a host that is not the loopback, or a port that is in use.
+    `ready_file` is written with the base URL once the port accepts connections, and removed at the end;
+    UsageError when it cannot be written.
     """
-    listener = bind_loopback(host, port)
     address, bound_port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     url = f"http://{shown}:{bound_port}"
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
-    try:
-        listener.listen(128)
-        if ready_file is not None:
+    listener.listen(128)
+    _stop_quietly()
+    if ready_file is not None:
+        try:
             ready_file.write_text(url + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write --ready-file {ready_file}: {error.strerror}") from error
+    try:
         announce(f"serving {url} (spot /api/v3, USD-M /fapi/v1); stop with Ctrl-C")
         uvicorn.Server(config).run(sockets=[listener])
-    except OSError as error:
-        raise UsageError(f"cannot write --ready-file {ready_file}: {error.strerror}") from error
     finally:
         listener.close()
         if ready_file is not None:
@@ -77,7 +80,10 @@ def serve(
 
 
 def bind_loopback(host: str, port: int) -> socket.socket:
-    """Bind a TCP socket on a loopback address; UsageError when the host is another or the port is taken."""
+    """Bind a TCP socket on a loopback address; port 0 takes a free one.
+
+    UsageError when the host is not the loopback or the port is in use.
+    """
     address = "127.0.0.1" if host == "localhost" else host
     try:
         loopback = ip_address(address)
@@ -94,6 +100,13 @@ def bind_loopback(host: str, port: int) -> socket.socket:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"cannot listen on {address}:{port} ({reason}): give another --port") from error
     return listener
+
+
+def _stop_quietly() -> None:
+    """Let SIGINT and SIGTERM end `serve` normally: uvicorn stops, then raises the signal again for us."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: None)
 
 
 async def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:

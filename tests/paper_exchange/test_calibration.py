@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from paper_exchange.errors import DataError, UsageError
-from paper_exchange.sample import SAMPLE_MARKER, is_sample_market, sample_path, write_sample_market
+from paper_exchange.marker import SAMPLE_MARKER, is_sample_market
+from paper_exchange.sample import sample_path, write_sample_market
 from paper_exchange.sample_model import BURN_IN_STEPS, COIN_MODELS
 from paper_exchange.sample_summary import CoinSummary, describe
 
