@@ -164,10 +164,34 @@ def test_funding_sign_runs_count_hours_and_settlements() -> None:
     assert features["positive_funding_regime"].iloc[[8, 39]].tolist() == [True, True]
 
 
-def test_constant_spread_has_no_zscore() -> None:
+def test_spread_that_only_rounding_moves_has_no_zscore() -> None:
     whole = market()
-    perp = whole.perp.assign(close=whole.spot["close"] * 1.0007)
-    assert features_of(replace(whole, perp=perp))["spread_zscore_72h"].isna().all()
+    rounding = 1e-12 * np.cos(np.arange(len(whole.spot)))
+    perp = whole.perp.assign(close=whole.spot["close"] * (1.0007 + rounding))
+    features = features_of(replace(whole, perp=perp))
+    assert features["spread_bps"].nunique() > 100
+    assert features["spread_zscore_72h"].isna().all()
+
+
+def test_moments_of_funding_begin_with_ninety_settlements() -> None:
+    features = features_of(market(hours=100, interval_h=1))
+    for name in ("funding_mean_360_bps", "funding_abs_std_360_bps"):
+        assert features[name].first_valid_index() == 89  # stamps 0..89 h, the row closes at 90 h
+
+
+def test_settlement_recorded_twice_counts_once() -> None:
+    whole = market()
+    again = whole.funding.assign(date=whole.funding["date"] - pd.Timedelta(5, unit="ms"), funding_rate=9.0)
+    both = pd.concat([again, whole.funding], ignore_index=True)
+    pd.testing.assert_frame_equal(features_of(replace(whole, funding=both)), features_of(whole))
+
+
+def test_funding_of_zero_is_neither_a_streak_nor_a_regime() -> None:
+    whole = market()
+    features = features_of(replace(whole, funding=whole.funding.assign(funding_rate=0.0)))
+    assert not features["positive_funding_regime"].any()
+    assert (features["positive_streak"] == 0).all()
+    assert features["negative_funding_h"].iloc[-1] == 240.0
 
 
 def test_zscore_begins_with_the_first_full_window() -> None:
