@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,16 @@ class RandomMarket:
     funding: pd.DataFrame
 
 
+def rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return a frame's rows as dictionaries, for recomputation in plain Python."""
+    return frame.to_dict("records")
+
+
+def epoch_ms(when: Any) -> int:
+    """Return a timestamp in milliseconds since the epoch."""
+    return round(when.timestamp() * 1000)
+
+
 def _candles(dates: pd.DatetimeIndex, close: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     opened = np.concatenate(([close[0]], close[:-1])) * (1 + rng.normal(0, 1e-4, len(close)))
     wick = np.abs(rng.normal(0, 2e-3, (2, len(close))))
@@ -34,7 +45,7 @@ def _candles(dates: pd.DatetimeIndex, close: np.ndarray, rng: np.random.Generato
 
 
 def random_market(seed: int, *, hours: int = 240, outages: bool = True, drift: float = 0.0) -> RandomMarket:
-    """Make one pair's frames; funding every 8 h, then every 4 h from the middle on, stamped up to 31 ms late."""
+    """Make one pair's frames; funding every 8 h, from the middle on every 4 h, stamped up to 31 ms late."""
     rng = np.random.default_rng(seed)
     dates = pd.date_range(START, periods=hours, freq="h")
     spot_px = 20_000 * np.exp(np.cumsum(rng.normal(drift, 0.006, hours)))
@@ -58,7 +69,7 @@ def write_market(datadir: Path, market: RandomMarket, pair: str = PAIR, timefram
     name = pair.replace("/", "_").replace(":", "_")
     futures = datadir / "futures"
     futures.mkdir(parents=True, exist_ok=True)
-    spot_name = pair.split(":")[0].replace("/", "_")
+    spot_name = pair.split(":", maxsplit=1)[0].replace("/", "_")
     market.spot.to_feather(datadir / f"{spot_name}-{timeframe}.feather")
     market.perp.to_feather(futures / f"{name}-{timeframe}-futures.feather")
     market.mark.to_feather(futures / f"{name}-1h-mark.feather")

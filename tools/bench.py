@@ -1,7 +1,7 @@
 """Measure what users wait for: the hedge binding, the features, the report. Run by `make bench`.
 
-Prints medians of five runs on this machine, with the number of trades each side made. The plain twin has the
-hedged strategy's features, entries and signal exits, leverage and stake; it has no spot leg, no pair exits, no roll.
+Prints medians of five runs on this machine, with the number of trades each side made. The plain twin
+has the hedged strategy's features, entries and signal exits, leverage and stake; it has no spot leg and no roll.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from freqtrade.persistence import LocalTrade
 from freqtrade.resolvers import ExchangeResolver
 
 from carry.features import carry_features
-from carry.market import load_market
 from carry.freqtrade_results import read_export
+from carry.market import load_market
 from carry.report import build_report
 
 RUNS = 5
@@ -58,7 +58,8 @@ class PlainTwin(IStrategy):
         return proposed_stake / 3.0
     def populate_indicators(self, dataframe, metadata):
         market = load_market(Path(self.config["datadir"]), metadata["pair"], self.timeframe)
-        features = carry_features(dataframe[list(CANDLE_COLUMNS)], market.spot, market.funding, self.timeframe)
+        perp = dataframe[list(CANDLE_COLUMNS)]
+        features = carry_features(perp, market.spot, market.funding, self.timeframe)
         for name in features.columns.difference(list(CANDLE_COLUMNS)):
             dataframe[name] = features[name].to_numpy()
         return dataframe
@@ -88,7 +89,9 @@ def backtests(datadir: Path, timerange: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "twins.py").write_text(TWINS)
         arguments = {
-            "config": [str(ROOT / "user_data/config" / f"{name}.json") for name in ("base", "backtest", "paper")],
+            "config": [
+                str(ROOT / "user_data/config" / f"{name}.json") for name in ("base", "backtest", "paper")
+            ],
             "user_data_dir": str(ROOT / "user_data"),
             "datadir": str(datadir),
             "timerange": timerange,
@@ -105,12 +108,16 @@ def backtests(datadir: Path, timerange: str) -> None:
             data, span = backtesting.load_bt_data()
             strategy = backtesting.strategylist[0]
 
-            def run(backtesting: Any = backtesting, strategy: Any = strategy, data: Any = data, span: Any = span) -> None:
+            def run(
+                backtesting: Any = backtesting, strategy: Any = strategy, data: Any = data, span: Any = span
+            ) -> None:
                 backtesting.backtest_one_strategy(strategy, data, span)
 
             times[name] = median_seconds(run)
             print(f"backtest, {name:<11} {times[name]:7.2f} s   {len(LocalTrade.bt_trades)} trades")
-        print(f"backtest, hedged / plain    {times['HedgedTwin'] / times['PlainTwin']:7.2f} x   (aim <= 1.15)")
+        print(
+            f"backtest, hedged / plain    {times['HedgedTwin'] / times['PlainTwin']:7.2f} x   (aim <= 1.15)"
+        )
 
 
 def features() -> None:
@@ -118,7 +125,9 @@ def features() -> None:
     rng = np.random.default_rng(1)
     dates = pd.date_range("2019-01-01", periods=50_000, freq="h", tz="UTC")
     spot_px = 20_000 * np.exp(np.cumsum(rng.normal(0, 0.005, len(dates))))
-    spot = pd.DataFrame({"date": dates, "open": spot_px, "high": spot_px, "low": spot_px, "close": spot_px, "volume": 1.0})
+    spot = pd.DataFrame(
+        {"date": dates, "open": spot_px, "high": spot_px, "low": spot_px, "close": spot_px, "volume": 1.0}
+    )
     perp = spot.assign(close=spot_px * (1 + rng.normal(0, 5e-4, len(dates))))
     funding = pd.DataFrame({"date": dates[::8], "funding_rate": rng.normal(1e-4, 2e-4, len(dates[::8]))})
     seconds = median_seconds(lambda: carry_features(perp, spot, funding, "1h"))

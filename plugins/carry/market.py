@@ -25,10 +25,10 @@ _KINDS = ("spot", "futures", "mark", "funding_rate")
 
 def timeframe_delta(timeframe: str) -> pd.Timedelta:
     """Return the length of a timeframe such as "5m", "1h" or "1d"; UsageError for anything else."""
-    unit = {"m": "min", "h": "h", "d": "D"}.get(timeframe[-1:])
-    if unit is None or not timeframe[:-1].isdigit() or int(timeframe[:-1]) == 0:
+    minutes = {"m": 1, "h": 60, "d": 1440}.get(timeframe[-1:])
+    if minutes is None or not timeframe[:-1].isdigit() or int(timeframe[:-1]) == 0:
         raise UsageError(f"timeframe {timeframe!r} is not known: give one such as 5m, 15m, 1h")
-    return pd.Timedelta(int(timeframe[:-1]), unit=unit)
+    return pd.Timedelta(minutes=int(timeframe[:-1]) * minutes)
 
 
 def spot_symbol(pair: str) -> str:

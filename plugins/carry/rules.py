@@ -14,7 +14,6 @@ from enum import StrEnum
 import pandas as pd
 
 
-
 class ExitReason(StrEnum):
     """Why a pair is closed; freqtrade shows it as the exit reason."""
 
@@ -128,19 +127,14 @@ def decide_exit(policy: ExitPolicy, view: PairView) -> ExitReason | None:
     it has lasted beyond the tolerance and leaving does not lock in a loss: closing on every flip
     costs more than it saves (REFERENCES section 6).
     """
-    if view.liquidation_distance < view.roll_distance:
-        return ExitReason.ROLL
-    if 0 < policy.stop_loss_bps <= -view.pnl_bps:
-        return ExitReason.STOP_LOSS
-    if 0 < policy.take_profit_bps <= view.pnl_bps - view.exit_cost_bps:
-        return ExitReason.TAKE_PROFIT
     flipped = 0 < policy.flip_tolerance_h <= view.negative_funding_h
-    if flipped and view.pnl_bps >= view.exit_cost_bps:
-        return ExitReason.FUNDING_FLIPPED
-    if policy.after_settlement and view.settled:
-        return ExitReason.AFTER_SETTLEMENT
-    if 0 < policy.maximum_holding_h <= view.held_h:
-        return ExitReason.MAXIMUM_HOLDING
-    if 0 < policy.holding_window_h <= view.held_h and not view.entry_on:
-        return ExitReason.HOLDING_WINDOW
-    return None
+    reasons = (
+        (ExitReason.ROLL, view.liquidation_distance < view.roll_distance),
+        (ExitReason.STOP_LOSS, 0 < policy.stop_loss_bps <= -view.pnl_bps),
+        (ExitReason.TAKE_PROFIT, 0 < policy.take_profit_bps <= view.pnl_bps - view.exit_cost_bps),
+        (ExitReason.FUNDING_FLIPPED, flipped and view.pnl_bps >= view.exit_cost_bps),
+        (ExitReason.AFTER_SETTLEMENT, policy.after_settlement and view.settled),
+        (ExitReason.MAXIMUM_HOLDING, 0 < policy.maximum_holding_h <= view.held_h),
+        (ExitReason.HOLDING_WINDOW, 0 < policy.holding_window_h <= view.held_h and not view.entry_on),
+    )
+    return next((reason for reason, applies in reasons if applies), None)

@@ -1,8 +1,8 @@
 """Errors of `hedge_leg`, by what happens next.
 
-    HedgeError
-    ├── ConfigError        the configuration is wrong: refuse to start
-    └── LedgerImbalance    postings do not sum to zero: halt, the books are wrong
+HedgeError
+├── ConfigError        the configuration is wrong: refuse to start
+└── LedgerImbalance    postings do not sum to zero: halt, the books are wrong
 """
 
 

@@ -175,10 +175,8 @@ class HedgedStrategy(IStrategy):
     def _tied_up(self) -> float:
         """Return the capital in open pairs: perp margin, spot at cost, entry costs and buffer."""
         reserve = self.hedge.costs.side_bps * _BPS + self.hedge.cash_buffer
-        return sum(
-            trade.stake_amount + trade.amount * trade.open_rate * (1.0 + reserve)
-            for trade in Trade.get_open_trades()
-        )
+        open_trades: list[Trade] = Trade.get_open_trades()
+        return float(sum(t.stake_amount + t.amount * t.open_rate * (1.0 + reserve) for t in open_trades))
 
     def confirm_trade_entry(
         self, pair: str, *args: Any, current_time: datetime, entry_tag: str | None, **kwargs: Any
@@ -322,7 +320,9 @@ class HedgedStrategy(IStrategy):
             require_coverage(datadir, pair, detail, start, end)
             fills = load_market(datadir, pair, detail)
         step = timedelta(minutes=timeframe_to_minutes(self.timeframe))
-        frames = [_until(frame, end + step) for frame in (fills.perp, fills.spot, market.mark, market.funding)]
+        frames = [
+            _until(frame, end + step) for frame in (fills.perp, fills.spot, market.mark, market.funding)
+        ]
         self._markets[pair] = record_market(pair, *frames)
         spot, funding = _until(market.spot, end + step), _until(market.funding, end + step)
         return Market(pair, self.timeframe, market.perp, spot, market.mark, funding)

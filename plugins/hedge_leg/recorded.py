@@ -23,7 +23,7 @@ Stamps = npt.NDArray[np.int64]
 
 def epoch_ms(dates: "pd.Series[pd.Timestamp]") -> Stamps:
     """Return aware UTC dates as int64 milliseconds since the epoch."""
-    return dates.dt.as_unit("ms").astype("int64").to_numpy()
+    return np.asarray(dates.dt.as_unit("ms").astype("int64"), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +149,9 @@ def record_market(
     stamps, rates = stamps[known], funding["funding_rate"].to_numpy(dtype=float)[known]
     rows = np.minimum(np.searchsorted(mark_ms, stamps), max(len(mark_ms) - 1, 0))
     inside = stamps <= (int(mark_ms[-1]) if len(mark_ms) else -1)
-    unmatched = np.flatnonzero(inside & (mark_ms[rows] != stamps)) if len(mark_ms) else []
+    unmatched = stamps[inside & (mark_ms[rows] != stamps)] if len(mark_ms) else stamps[:0]
     if len(unmatched):
-        when = pd.Timestamp(int(stamps[unmatched[0]]), unit="ms", tz="UTC")
+        when = pd.Timestamp(int(unmatched[0]), unit="ms", tz="UTC")
         raise DataError(f"{pair}: no mark price at the settlement of {when:%Y-%m-%d %H:%M}: download mark")
     stamps, rates, rows = stamps[inside], rates[inside], rows[inside]
     paid = rates * mark["open"].to_numpy(dtype=float)[rows]

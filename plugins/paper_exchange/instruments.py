@@ -94,6 +94,11 @@ def instrument(venue: Venue, base: str, quote: str) -> Instrument:
     return Instrument(venue, base, quote, _TABLES[venue].get(base) or _FALLBACKS[venue])
 
 
+def known_coins(venue: Venue) -> list[str]:
+    """Return the base coins whose real filters are known."""
+    return list(_TABLES[venue])
+
+
 def _spot_filters(columns: list[str]) -> Filters:
     tick, min_px, max_px, lot, max_qty, market_max_qty = map(Decimal, columns)
     return Filters(

@@ -5,8 +5,9 @@
     DATADIR/futures/BTC_USDT_USDT-1h-mark.feather          mark price candles
     DATADIR/futures/BTC_USDT_USDT-1h-funding_rate.feather  settlements: date, funding_rate
 
-The files decide which symbols exist. A timeframe that is not stored is aggregated from the coarsest stored
-one that divides it; a timeframe finer than all stored ones has no candles.
+The ten coins whose filters are known are always listed against USDT: freqtrade needs their metadata to
+backtest data that lie in another folder. Files add symbols. A timeframe that is not stored is aggregated
+from the coarsest stored one that divides it; a timeframe finer than all stored ones has no candles.
 """
 
 import re
@@ -18,7 +19,7 @@ import pandas as pd
 
 from paper_exchange.candles import INTERVALS_MS, Floats, Kind, Millis, Series, divides, resample
 from paper_exchange.errors import DataError
-from paper_exchange.instruments import Instrument, Venue, instrument
+from paper_exchange.instruments import Instrument, Venue, instrument, known_coins
 
 _SPOT_FILE = re.compile(r"(?P<base>[^_]+)_(?P<quote>[^_]+)-(?P<tf>\w+)")
 _PERP_FILE = re.compile(r"(?P<base>[^_]+)_(?P<quote>[^_]+)_(?P=quote)-(?P<tf>\w+)-(?P<kind>\w+)")
@@ -75,10 +76,13 @@ class CandleStore:
             raise DataError(
                 f"{datadir} holds no candle files such as BTC_USDT-1h.feather: give --data or --sample"
             )
+        for venue in Venue:
+            for base in known_coins(venue):
+                store.instruments.setdefault((venue, f"{base}USDT"), instrument(venue, base, "USDT"))
         return store
 
     def instrument(self, venue: Venue, name: str) -> Instrument | None:
-        """Return the instrument of a symbol, or None when the data folder has no candles of it."""
+        """Return the instrument of a symbol, or None when it is not listed."""
         return self.instruments.get((venue, name))
 
     def listed(self, venue: Venue) -> list[Instrument]:

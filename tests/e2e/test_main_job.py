@@ -5,9 +5,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from freqtrade.data.btanalysis import load_backtest_stats
 
 from paper_exchange.sample import write_sample_market
 from tests.e2e.commands import ROOT, STRATEGIES, freqtrade, report, run
+from tests.random_market import rows
 
 PARTS = ("net_pnl", "basis_pnl", "funding_pnl", "fees_perp", "fees_spot", "slippage", "fixed", "borrow")
 
@@ -28,7 +30,9 @@ def check_identities(strategies: list[dict[str, Any]]) -> None:
         assert strategy["trades"] == len(strategy["trade_list"])
         for trade in [strategy, *strategy["trade_list"]]:
             costs = trade["fees_perp"] + trade["fees_spot"] + trade["fixed"] + trade["borrow"]
-            assert trade["net_pnl"] == pytest.approx(trade["basis_pnl"] + trade["funding_pnl"] - costs, abs=1e-8)
+            assert trade["net_pnl"] == pytest.approx(
+                trade["basis_pnl"] + trade["funding_pnl"] - costs, abs=1e-8
+            )
             assert abs(trade["residual"]) < 1e-6
             assert trade["residual"] == pytest.approx(
                 abs(trade["freqtrade_profit_abs"] - trade["net_pnl"]), abs=1e-9
@@ -45,19 +49,25 @@ def naive_funding(trade: dict[str, Any], quantity: float, datadir: Path) -> floa
     mark = pd.read_feather(datadir / "futures" / f"{name}-1h-mark.feather").set_index("date")["open"]
     opened, closed = pd.Timestamp(trade["open_at"]), pd.Timestamp(trade["close_at"])
     settled = funding[(funding["date"] > opened) & (funding["date"] <= closed)]
-    return float(sum(row.funding_rate * mark[row.date] * quantity for row in settled.itertuples()))
+    return float(sum(row["funding_rate"] * mark[row["date"]] * quantity for row in rows(settled)))
 
 
-def exported_quantities(results: Path, strategy: str) -> list[float]:
-    """Return the amount of every trade as freqtrade exported it, in its order."""
-    from freqtrade.data.btanalysis import load_backtest_stats
-
-    return [trade["amount"] for trade in load_backtest_stats(results)["strategy"][strategy]["trades"]]
+def exported_quantities(results: Path, strategy: str) -> dict[tuple[str, pd.Timestamp], float]:
+    """Return the amount of every trade as freqtrade exported it, by pair and opening time."""
+    trades = load_backtest_stats(results)["strategy"][strategy]["trades"]
+    return {(trade["pair"], pd.Timestamp(trade["open_date"])): trade["amount"] for trade in trades}
 
 
 def test_five_strategies_on_the_sample_market(sample: Path, exchange_url: str, tmp_path: Path) -> None:
     output = freqtrade(
-        "backtesting", sample, tmp_path, exchange_url, "--timerange", "20230120-20230601", "--strategy-list", *STRATEGIES
+        "backtesting",
+        sample,
+        tmp_path,
+        exchange_url,
+        "--timerange",
+        "20230120-20230601",
+        "--strategy-list",
+        *STRATEGIES,
     )
     assert "STRATEGY SUMMARY" in output
     content = report(tmp_path, sample, "--page", str(tmp_path / "page.html"))
@@ -83,13 +93,22 @@ def test_recorded_markets_2020_to_2024(recorded: Path, exchange_url: str, tmp_pa
     datadir = recorded / "binance_1h"
     names = ("FundingSpreadCarry", "AlwaysOnCarry")
     freqtrade(
-        "backtesting", datadir, tmp_path, exchange_url, "--timerange", "20200201-20241231", "--strategy-list", *names
+        "backtesting",
+        datadir,
+        tmp_path,
+        exchange_url,
+        "--timerange",
+        "20200201-20241231",
+        "--strategy-list",
+        *names,
     )
     content = report(tmp_path, datadir)
     check_identities(content["strategies"])
     always_on = next(s for s in content["strategies"] if s["strategy"] == "AlwaysOnCarry")
     quantities = exported_quantities(tmp_path, "AlwaysOnCarry")
-    for trade, quantity in zip(always_on["trade_list"], quantities, strict=True):
+    assert len(quantities) == always_on["trades"]
+    for trade in always_on["trade_list"]:
+        quantity = quantities[trade["pair"], pd.Timestamp(trade["open_at"])]
         assert trade["funding_pnl"] == pytest.approx(naive_funding(trade, quantity, datadir), abs=1e-6)
     assert {trade["exit_reason"] for trade in always_on["trade_list"]} == {"roll", "force_exit"}
 
@@ -120,7 +139,9 @@ def test_leverage_three_is_never_liquidated_in_the_recorded_markets(
     assert content["strategies"][0]["rolls"] == reasons.count("roll") > 0
 
 
-def test_uncovered_data_stop_a_backtest_with_one_line(sample: Path, exchange_url: str, tmp_path: Path) -> None:
+def test_uncovered_data_stop_a_backtest_with_one_line(
+    sample: Path, exchange_url: str, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     (broken / "futures").mkdir(parents=True)
     for path in sample.rglob("*BTC*1h*.feather"):

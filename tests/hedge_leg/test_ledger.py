@@ -52,5 +52,5 @@ def test_net_is_income_minus_every_cost() -> None:
     ledger.transfer(2, "funding", Account.FUNDING, Decimal(-5))
     for cost in (Account.FEES_PERP, Account.FEES_SPOT, Account.BORROW, Account.FIXED):
         ledger.transfer(3, "cost", cost, Decimal(1))
-    assert (ledger.basis_pnl, ledger.funding, ledger.net) == (10, 5, 11)
+    assert (ledger.basis_pnl, ledger.funding, ledger.net) == (Decimal(10), Decimal(5), Decimal(11))
     assert ledger.balance(Account.CASH) == ledger.net

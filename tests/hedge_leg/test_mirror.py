@@ -75,7 +75,11 @@ def test_a_remainder_below_one_lot_is_carried_and_hedged_with_the_next_fill() ->
     first = mirror(fills[:1], market, FREE)
     second = mirror(fills[:2], market, FREE)
     last = mirror(fills, market, FREE)
-    assert [t.ledger.spot_qty for t in (first, second, last)] == [Decimal("0.01"), Decimal("0.03"), Decimal(0)]
+    assert [t.ledger.spot_qty for t in (first, second, last)] == [
+        Decimal("0.01"),
+        Decimal("0.03"),
+        Decimal(0),
+    ]
 
 
 def test_every_cost_is_charged_where_it_arises() -> None:

@@ -15,8 +15,8 @@ SHIPPED = Path(__file__).parents[2] / "user_data" / "strategies"
 
 def backtest_config(datadir: Path, exchange_url: str, **changes: Any) -> dict[str, Any]:
     """Return a complete backtest configuration; `changes` replace top-level keys."""
-    urls = {name: f"{exchange_url}/api/v3" for name in ("public", "private", "v1", "sapi")}
-    urls |= {name: f"{exchange_url}/fapi/v1" for name in ("fapiPublic", "fapiPrivate", "fapiPublicV2")}
+    urls = dict.fromkeys(("public", "private", "v1", "sapi"), f"{exchange_url}/api/v3")
+    urls |= dict.fromkeys(("fapiPublic", "fapiPrivate", "fapiPublicV2"), f"{exchange_url}/fapi/v1")
     exchange = {
         "name": "binance",
         "pair_whitelist": ["BTC/USDT:USDT"],

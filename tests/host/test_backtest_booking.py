@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.host.backtest_harness import backtest_config, load_exchange, run_backtest
-from tests.random_market import START, RandomMarket, random_market, write_market
+from tests.random_market import START, RandomMarket, epoch_ms, random_market, rows, write_market
 
 HOUR_MS = 3_600_000
 START_MS = int(START.timestamp() * 1000)
@@ -27,11 +27,9 @@ def exchange(exchange_url: str, tmp_path_factory: pytest.TempPathFactory) -> Exc
 def naive_net(trade: LocalTrade, market: RandomMarket, hedge: dict[str, Any]) -> float:
     """Recompute a trade's net from the frames, instant by instant, in the plainest way there is."""
     costs, lot = hedge["costs"], hedge["spot_lots"]["BTC"]
-    spot = {int(row.date.timestamp() * 1000): row for row in market.spot.itertuples() if row.volume > 0}
-    marks = {int(row.date.timestamp() * 1000): row.open for row in market.mark.itertuples()}
-    settled = [
-        (round(row.date.timestamp() / 60) * 60_000, row.funding_rate) for row in market.funding.itertuples()
-    ]
+    spot = {epoch_ms(row["date"]): row for row in rows(market.spot) if row["volume"] > 0}
+    marks = {epoch_ms(row["date"]): row["open"] for row in rows(market.mark)}
+    settled = [(epoch_ms(row["date"].round("min")), row["funding_rate"]) for row in rows(market.funding)]
     instants: dict[int, list[Any]] = {}
     for order in trade.orders:
         instants.setdefault(int(order.order_filled_utc.timestamp() * 1000), []).append(order)
@@ -53,7 +51,7 @@ def naive_net(trade: LocalTrade, market: RandomMarket, hedge: dict[str, Any]) ->
         change = target - spot_qty
         if abs(change) > 1e-12:
             traded = min((ms for ms in spot if ms >= at_ms), default=None)
-            raw = spot[traded].open if traded is not None else spot[max(spot)].close
+            raw = spot[max(spot)]["close"] if traded is None else spot[traded]["open"]
             px = raw * (1 + np.sign(change) * costs["spot_slippage_bps"] * 1e-4)
             cash -= change * px + abs(change) * px * costs["spot_taker_bps"] * 1e-4
             spot_cost = spot_cost + change * px if change > 0 else spot_cost * target / spot_qty
@@ -62,11 +60,11 @@ def naive_net(trade: LocalTrade, market: RandomMarket, hedge: dict[str, Any]) ->
     return float(cash)
 
 
-rows = st.lists(st.integers(13, 230), max_size=12)
+leave_rows = st.lists(st.integers(13, 230), max_size=12)
 script = st.fixed_dictionaries(
     {
         "enter": st.lists(st.integers(0, 200), max_size=30).map(lambda chosen: [*chosen, 12]),
-        "leave": rows,
+        "leave": leave_rows,
         "resize": st.dictionaries(
             st.integers(1, 235).map(lambda hour: START_MS + hour * HOUR_MS),
             st.sampled_from([-0.7, -0.5, -0.31, 0.4, 0.9]),
@@ -92,7 +90,12 @@ hedge_block = st.fixed_dictionaries(
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 10_000), script=script, hedge=hedge_block, stake=st.sampled_from(["unlimited", 20_000]))
+@given(
+    seed=st.integers(0, 10_000),
+    script=script,
+    hedge=hedge_block,
+    stake=st.sampled_from(["unlimited", 20_000]),
+)
 def test_booked_profit_equals_a_naive_recomputation_of_both_legs(
     exchange: Exchange,
     exchange_url: str,
@@ -120,13 +123,24 @@ def test_a_settlement_at_the_very_instant_of_a_resize_is_paid_once(
     write_market(tmp_path, market)
     at_settlement = START_MS + 16 * HOUR_MS
     script = {"enter": [9], "leave": [30], "resize": {at_settlement: -0.5}}
-    hedge = {"spot_lots": {"BTC": 1e-5}, "costs": {"perp_slippage_bps": 0.0, "spot_slippage_bps": 0.0, "spot_taker_bps": 0.0}}
+    hedge = {
+        "spot_lots": {"BTC": 1e-5},
+        "costs": {"perp_slippage_bps": 0.0, "spot_slippage_bps": 0.0, "spot_taker_bps": 0.0},
+    }
     (trade,) = run_backtest(backtest_config(tmp_path, exchange_url, script=script, hedge_leg=hedge), exchange)
     marks = market.mark.set_index("date")["open"]
     full, half = trade.orders[0].filled, trade.orders[0].filled - trade.orders[1].filled
-    expected = 0.001 * (full * marks[START + pd.Timedelta(hours=16)] + half * marks[START + pd.Timedelta(hours=24)])
-    spot_pnl = naive_net(trade, market, {"spot_lots": hedge["spot_lots"], "costs": dict(
-        hedge["costs"], fixed_per_trade=0.0, borrow_daily_bps=0.0)})
+    expected = 0.001 * (
+        full * marks[START + pd.Timedelta(hours=16)] + half * marks[START + pd.Timedelta(hours=24)]
+    )
+    spot_pnl = naive_net(
+        trade,
+        market,
+        {
+            "spot_lots": hedge["spot_lots"],
+            "costs": dict(hedge["costs"], fixed_per_trade=0.0, borrow_daily_bps=0.0),
+        },
+    )
     assert trade.orders[1].order_filled_utc.hour == 16
     assert sum(order.funding_fee for order in trade.orders) == pytest.approx(
         expected + (trade.close_profit_abs - spot_pnl) + _spot_price_pnl(trade, market), abs=1e-6

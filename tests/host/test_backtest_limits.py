@@ -10,7 +10,7 @@ from freqtrade.exchange import Exchange
 from freqtrade.persistence import LocalTrade
 
 from tests.host.backtest_harness import backtest_config, load_exchange, run_backtest
-from tests.random_market import START, RandomMarket, random_market, write_market
+from tests.random_market import START, RandomMarket, random_market, rows, write_market
 
 PAIRS = ["BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"]
 COSTLESS = {"perp_slippage_bps": 0.0, "spot_slippage_bps": 0.0, "spot_taker_bps": 0.0}
@@ -82,7 +82,9 @@ def rally(factor: float, at_hour: int) -> RandomMarket:
     return market
 
 
-def test_a_rally_rolls_the_pair_and_opens_it_again(exchange: Exchange, exchange_url: str, tmp_path: Path) -> None:
+def test_a_rally_rolls_the_pair_and_opens_it_again(
+    exchange: Exchange, exchange_url: str, tmp_path: Path
+) -> None:
     write_market(tmp_path, rally(1.25, 100))
     script = {"enter": [20], "leave": [], "resize": {}}
     config = backtest_config(tmp_path, exchange_url, script=script)
@@ -98,12 +100,13 @@ def test_a_wick_of_the_last_price_does_not_liquidate_but_one_of_the_mark_does(
 ) -> None:
     script = {"enter": [20], "leave": [150], "resize": {}}
     market = random_market(3, outages=False)
-    market.perp.loc[100, "high"] = market.perp.loc[100, "open"] * 3
+    opened = float(market.perp["open"].iloc[100])
+    market.perp.loc[100, "high"] = opened * 3
     write_market(tmp_path, market)
     (trade,) = run_backtest(backtest_config(tmp_path, exchange_url, script=script), exchange)
     assert trade.exit_reason == "signal_off"
-    market.mark.loc[100, "high"] = market.perp.loc[100, "open"] * 2
-    market.spot.loc[100, "high"] = market.perp.loc[100, "open"] * 2
+    market.mark.loc[100, "high"] = opened * 2
+    market.spot.loc[100, "high"] = opened * 2
     write_market(tmp_path, market)
     (trade,) = run_backtest(backtest_config(tmp_path, exchange_url, script=script), exchange)
     assert trade.exit_reason == "liquidation"
@@ -142,19 +145,21 @@ def test_detail_candles_fill_the_spot_leg_at_their_own_open(
     marks = market.mark.set_index("date")["open"]
     held, expected = 0.0, 0.0
     stamps = market.funding.assign(date=market.funding["date"].dt.round("min"))
-    for row in stamps.itertuples():
+    for row in rows(stamps):
         held = sum(
             (1 if o.ft_order_side == "sell" else -1) * o.filled
             for o in trade.orders
-            if pd.Timestamp(o.order_filled_utc) < row.date
+            if pd.Timestamp(o.order_filled_utc) < row["date"]
         )
-        expected += held * row.funding_rate * marks[row.date]
+        expected += held * row["funding_rate"] * marks[row["date"]]
     assert funding == pytest.approx(expected, abs=1e-6)
 
 
 def without_spot(market: RandomMarket) -> RandomMarket:
     """Return the market with the first half of its spot candles gone."""
-    return RandomMarket(market.perp, market.spot.iloc[120:].reset_index(drop=True), market.mark, market.funding)
+    return RandomMarket(
+        market.perp, market.spot.iloc[120:].reset_index(drop=True), market.mark, market.funding
+    )
 
 
 def without_settlements(market: RandomMarket) -> RandomMarket:

@@ -77,9 +77,7 @@ class Ledger:
         """Move `amount` of quote currency from cash into an account (negative: into cash)."""
         amount = money(amount)
         if amount != ZERO:
-            self.record(
-                at_ms, text, ((Account.CASH, self.quote, -amount), (into, self.quote, amount))
-            )
+            self.record(at_ms, text, ((Account.CASH, self.quote, -amount), (into, self.quote, amount)))
 
     def balance(self, account: Account, asset: str | None = None) -> Decimal:
         """Return what an account holds, of the quote currency unless another asset is named."""

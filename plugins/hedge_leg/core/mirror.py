@@ -149,9 +149,7 @@ class _Fold:
         slip = self.terms.spot_slippage.of(raw_px)
         px = raw_px + slip if change > ZERO else raw_px - slip
         self._fill_spot(at_ms, change, px)
-        self.ledger.transfer(
-            at_ms, "spot fee", Account.FEES_SPOT, self.terms.spot_fee.of(abs(change) * px)
-        )
+        self.ledger.transfer(at_ms, "spot fee", Account.FEES_SPOT, self.terms.spot_fee.of(abs(change) * px))
 
     def _fill_spot(self, at_ms: int, change: Decimal, px: Decimal) -> None:
         ledger, base, quote = self.ledger, self.ledger.base, self.ledger.quote
