@@ -9,9 +9,9 @@ import pytest
 
 from carry.coverage import check_pair, inspect_pair, perps_in, require_coverage
 from carry.errors import DataError, UsageError
-from carry.findings import Code, Finding, Severity
+from carry.findings import SAMPLE_MARKER, Code, Finding, Severity
 from carry.market import candle_path
-from carry.timerange import parse_timerange
+from carry.timerange import Timerange, parse_timerange
 from tests.carry_data.defects import DEFECTS, set_cell, stamps, twice, without
 from tests.carry_data.markets import PAIR, START, market
 
@@ -118,6 +118,18 @@ def test_mark_rows_only_at_settlements_are_enough(tmp_path: Path) -> None:
     assert found_in(replace(whole, mark=sparse).write(tmp_path)) == []
 
 
+def test_mark_candles_need_no_volume(tmp_path: Path) -> None:
+    whole = market()
+    assert found_in(replace(whole, mark=whole.mark.assign(volume=np.nan)).write(tmp_path)) == []
+
+
+def test_sample_market_is_mended_by_writing_it_again(tmp_path: Path) -> None:
+    market().write(tmp_path)
+    candle_path(tmp_path, PAIR, "1h", "spot").unlink()
+    (tmp_path / SAMPLE_MARKER).write_text("{}")
+    assert found_in(tmp_path)[0].remedy == f"carry sample-data --datadir {tmp_path} --force"
+
+
 def test_outage_message_counts_places_candles_hours_and_the_longest(tmp_path: Path) -> None:
     whole = market()
     spot = set_cell(without(whole.spot, 100, 103), 20, "volume", 0.0)
@@ -150,11 +162,17 @@ def test_perps_are_found_by_their_files(tmp_path: Path) -> None:
         perps_in(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("text", ["2024", "20240101", "20240101-2024", "x", "20240230-", "20240102-20240101"])
+@pytest.mark.parametrize(
+    "text", ["2024", "20240101", "20240101-2024", "x", "20240230-", "20240102-20240101", "20240101-20240101"]
+)
 def test_bad_timerange_is_a_usage_error_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_timerange(text)
     assert "\n" not in str(caught.value)
+
+
+def test_timerange_within_a_day_prints_the_whole_day() -> None:
+    assert str(Timerange(START + hour(3), START + hour(27))) == "20240301-20240303"
 
 
 @pytest.mark.parametrize("text", ["20240101-20240201", "20240101-", "-20240201", "-"])
