@@ -179,6 +179,16 @@ def test_slippage_worsens_all_four_fills_and_is_not_subtracted_again() -> None:
     assert free.net - worse.net == pytest.approx(paid)
 
 
+def test_traded_values_are_raw_and_entry_notional_is_the_entry_side() -> None:
+    tape, _ = make_tape(4)
+    px, spot_px = tape.perp_open, tape.spot_open
+    rows = [(10, -2.0, px[10]), (15, 0.5, px[15]), (20, 1.5, px[20])]
+    folded = fold_carry(fills_at(rows), tape, replace(FREE, spot_slippage_bps=50.0))
+    assert folded.entry_notional == pytest.approx(2.0 * px[10])
+    assert folded.perp_notional == pytest.approx(2.0 * px[10] + 0.5 * px[15] + 1.5 * px[20])
+    assert folded.spot_notional == pytest.approx(2.0 * spot_px[10] + 0.5 * spot_px[15] + 1.5 * spot_px[20])
+
+
 def test_average_cost_stays_on_reduction_and_restarts_after_a_reversal() -> None:
     change = np.array([1.0, 1.0, -1.0, -3.0, 2.0])
     cost = spot_costs(change, np.array([10.0, 20.0, 99.0, 30.0, 5.0]))

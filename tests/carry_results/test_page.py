@@ -83,7 +83,8 @@ def test_text_from_files_is_shown_and_never_run(datadir: Path, tmp_path: Path) -
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     assert len(page.scripts) == 3
     assert HOSTILE in "".join(page.text)
-    assert "<script" not in page.scripts[0] and "<img" not in json.dumps(json.loads(page.scripts[0]))
+    assert "<" not in page.scripts[0]
+    assert "<img" not in json.dumps(json.loads(page.scripts[0]))
 
 
 def test_figures_that_the_page_draws_are_all_there(datadir: Path, tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from typer.testing import CliRunner, Result
 from carry import commands_results
 from carry.errors import CarryError, DataError, UsageError
 from carry.freqtrade_results import read_export
+from carry.market import load_market
 from carry.report import build_report
+from carry.tape import build_tape
 
 from . import synthetic
 
@@ -208,9 +210,18 @@ def test_missing_data_names_pair_and_range_and_is_never_zero(
     assert "BTC/USDT:USDT" in str(error) and word in str(error)
 
 
-def test_outage_inside_a_trade_leaves_bars_out_and_fills_none(datadir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_empty_candles", [False, True])
+def test_outage_inside_a_trade_leaves_bars_out_and_fills_none(
+    datadir: Path, tmp_path: Path, as_empty_candles: bool
+) -> None:
     result = reconciled(datadir, tmp_path / "out", {"A": synthetic.strategy([carry_trade(datadir, 5, 40)])})
-    _drop(datadir, "BTC_USDT-1h.feather", 20, 23)
+    if as_empty_candles:
+        spot = pd.read_feather(datadir / "BTC_USDT-1h.feather")
+        spot.loc[20:22, "volume"] = 0.0
+        spot.to_feather(datadir / "BTC_USDT-1h.feather")
+        assert build_tape(load_market(datadir, "BTC/USDT:USDT", "1h")).spot_ns.size == 240 - 3
+    else:
+        _drop(datadir, "BTC_USDT-1h.feather", 20, 23)
     answer = run("report", "--result", result, "--datadir", datadir, "--json", tmp_path / "r.json")
     assert answer.exit_code == 0, answer.output
     assert json.loads((tmp_path / "r.json").read_text())["strategies"][0]["equity_points"] == 240 - 3

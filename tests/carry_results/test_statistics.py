@@ -59,18 +59,24 @@ GOOD = Parts(
 )
 
 
-def test_summary_of_two_trades() -> None:
+def test_summary_of_three_trades() -> None:
     equity = np.array([1002.0, 1010.0, 1004.0, 1014.0])
-    result = strategy(trade(GOOD), trade(GOOD, reason="liquidation"), equity=equity)
+    trades = [trade(GOOD), trade(GOOD, reason="liquidation"), trade(GOOD, reason="exit_signal")]
+    result = strategy(*trades, equity=equity)
     figures = summarize(result)
     assert figures.net_bps_per_trade == pytest.approx(70.0)
-    assert figures.return_on_capital == figures.annualized_return == pytest.approx(0.014)
+    assert figures.return_on_capital == figures.annualized_return == pytest.approx(0.021)
     assert figures.max_drawdown == pytest.approx(6.0 / 1010.0)
     assert figures.time_in_position == 0.5
     assert figures.average_exposure == 0.5
-    assert figures.turnover_per_year == pytest.approx(8.0)
+    assert figures.turnover_per_year == pytest.approx(12.0)
     assert figures.break_even_days == pytest.approx(6.5 / 6.0)
     assert (figures.rolls, figures.roll_cost, figures.liquidations) == (1, 6.5, 1)
+
+
+def test_drawdown_counts_from_the_starting_balance() -> None:
+    assert curve(np.array([990.0, 995.0])).max_drawdown == pytest.approx(0.01)
+    assert curve(np.array([1001.0, 1002.0])).max_drawdown == 0.0
 
 
 def test_sharpe_is_of_daily_changes_from_the_start() -> None:
