@@ -24,22 +24,22 @@ from carry.report import build_report
 from carry.report_json import finite, report_json, write_json
 from carry.report_tables import price_table, print_report, residual_warning
 
-_REPORT_HELP = """Recompute a backtest on both legs and compare it with freqtrade's own profit.
-
-Every trade is recomputed from its perp fills and the recorded candles, without asking the backtest: price P&L
-of perp and spot, funding, fees, slippage, fixed costs and borrow. Exit status 1 if freqtrade's profit of any
-trade differs by more than 0.000001, 3 if recorded data do not cover a trade.
-
-Example: carry report --result user_data/backtest_results --datadir user_data/data/binance --page report.html
-"""
-_PRICE_HELP = """Price a log of two-leg trades (short perp, long spot) from its raw prices.
-
-Defaults: equal_quantity hedge, fees on each fill, taker 5 bps and slippage 3 bps per leg and side, fixed cost
-2 per trade, notional 10000. Needed columns: entry_timestamp, exit_timestamp, perp_entry_price_raw,
-perp_exit_price_raw, spot_entry_price_raw, spot_exit_price_raw, funding_rate_sum (sum of the rates received).
-
-Example: carry price trades.csv --hedge-mode equal_notional --fee-base entry_notional --out priced.csv
-"""
+_REPORT_HELP = (
+    "Recompute a backtest on both legs and compare it with freqtrade's own profit.\n\n"
+    "Every trade is recomputed from its perp fills and the recorded candles, without asking the backtest: "
+    "price P&L of perp and spot, funding, fees, slippage, fixed costs and borrow. Exit status 1 if "
+    "freqtrade's profit of any trade differs by more than 0.000001, 3 if recorded data do not cover a trade."
+    "\n\nExample: carry report --result user_data/backtest_results --datadir user_data/data/binance "
+    "--page report.html"
+)
+_PRICE_HELP = (
+    "Price a log of two-leg trades (short perp, long spot) from its raw prices.\n\n"
+    "Defaults: equal_quantity hedge, fees on each fill, taker 5 bps and slippage 3 bps per leg and side, "
+    "fixed cost 2 per trade, notional 10000. Needed columns: entry_timestamp, exit_timestamp, "
+    "perp_entry_price_raw, perp_exit_price_raw, spot_entry_price_raw, spot_exit_price_raw, "
+    "funding_rate_sum (sum of the rates received).\n\n"
+    "Example: carry price trades.csv --hedge-mode equal_notional --fee-base entry_notional --out priced.csv"
+)
 
 
 def terminal() -> Console:
@@ -68,7 +68,7 @@ def report_command(
         raise typer.Exit(1)
 
 
-def price_command(  # noqa: PLR0917 - every option of the command is a parameter
+def price_command(
     trades: Annotated[Path, typer.Argument(help="CSV of two-leg trades, one per line")],
     hedge_mode: Annotated[
         HedgeMode, typer.Option(help="spot hedges the perp's quantity or its notional")
