@@ -187,6 +187,16 @@ def test_download_prepends_where_the_files_start_late(tmp_path: Path) -> None:
     assert ["--erase" in words for words in words_of(replace(early, erase=True))] == [True, True]
 
 
+@pytest.mark.parametrize("series", ["perp", "mark", "funding"])
+def test_download_prepends_futures_where_any_of_their_files_starts_late(tmp_path: Path, series: str) -> None:
+    plain = market()
+    replace(plain, **{series: without(getattr(plain, series), 0, 20)}).write(tmp_path)
+    prepend, futures, spot = words_of(order(tmp_path))
+    assert prepend.startswith("download-data --trading-mode futures")
+    assert prepend.endswith("--pairs BTC/USDT:USDT --prepend")
+    assert "--prepend" not in futures + spot
+
+
 def test_download_of_a_damaged_file_says_how_to_go_on(whole: Path) -> None:
     (whole / "BTC_USDT-1h.feather").write_bytes(b"damaged")
     with pytest.raises(DataError, match="--erase"):
