@@ -28,7 +28,7 @@ def rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def epoch_ms(when: Any) -> int:
     """Return a timestamp in milliseconds since the epoch."""
-    return round(when.timestamp() * 1000)
+    return int(when.timestamp() * 1000 + 0.5)
 
 
 def _candles(dates: pd.DatetimeIndex, close: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:

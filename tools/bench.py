@@ -1,7 +1,7 @@
 """Measure what users wait for: the hedge binding, the features, the report. Run by `make bench`.
 
 Prints medians of five runs on this machine, with the number of trades each side made. The plain twin
-has the hedged strategy's features, entries and signal exits, leverage and stake; it has no spot leg and no roll.
+has the hedged one's features, entries and signal exits, leverage and stake, but no spot leg and no roll.
 """
 
 import argparse

@@ -26,9 +26,9 @@ def _commands() -> None:
 
 @app.command("check-config", epilog="Example: hedge-leg check-config -c user_data/config/base.json")
 def check_config(
-    config: Annotated[list[Path], typer.Option("-c", "--config", help="A freqtrade configuration.")],
+    config: Annotated[list[Path], typer.Option("-c", "--config", help="Configuration file.")],
 ) -> None:
-    """Validate the hedge_leg block of the configurations, merged as freqtrade does, and show what it means."""
+    """Validate the hedge_leg block of the configurations, merged as freqtrade does; show what it means."""
     block: dict[str, Any] = {}
     for path in config:
         block = _merged(block, _block_of(path))
@@ -36,9 +36,8 @@ def check_config(
     costs = settings.costs
     print(f"leverage {settings.leverage:g}: a pair of notional N ties up N x {1 + 1 / settings.leverage:.3f}")
     print(f"entering or leaving costs {costs.side_bps:g} bps of N, a round trip {costs.round_trip_bps:g} bps")
-    print(
-        f"10,000 of capital open a pair of {settings.stake_for(10_000, settings.leverage) * settings.leverage:,.0f}"
-    )
+    notional = settings.stake_for(10_000, settings.leverage) * settings.leverage
+    print(f"10,000 of capital open a pair of {notional:,.0f}")
     for daily_bps in (1.0, 3.0, 6.0):
         days = costs.break_even_days(daily_bps, 10_000)
         print(f"funding of {daily_bps:g} bps a day pays a round trip back in {days:.1f} days")

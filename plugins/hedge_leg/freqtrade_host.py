@@ -25,27 +25,30 @@ from freqtrade.exchange import timeframe_to_minutes
 from freqtrade.persistence import LocalTrade, Order, Trade
 from freqtrade.strategy import IStrategy
 
-from carry.coverage import require_coverage
+from carry.costs import BPS
 from carry.errors import CarryError
 from carry.features import carry_features
-from carry.market import CANDLE_COLUMNS, Market, load_market, spot_symbol
+from carry.market import CANDLE_COLUMNS, spot_symbol
 from carry.rules import ExitPolicy, ExitReason, PairView, decide_exit, fills_at_settlement
 from hedge_leg.config import HedgeLegConfig, read_config
-from hedge_leg.core.amounts import exact
-from hedge_leg.core.mirror import MirroredTrade, PerpFill, mirror
+from hedge_leg.core.mirror import MirroredTrade, mirror
 from hedge_leg.errors import HedgeError
-from hedge_leg.recorded import RecordedMarket, SignalRows, record_market
+from hedge_leg.recorded import RecordedMarket, SignalRows, load_recorded
+from hedge_leg.trade_view import (
+    epoch_ms_of,
+    filled_orders,
+    liquidation_distance,
+    perp_fills,
+    pnl_bps,
+    roll_distance,
+)
 
 logger = logging.getLogger(__name__)
 
 ENTRY_TAG = "carry"
 REENTRY_TAG = "roll"
-_OFF_OPEN_TAGS = frozenset({"liquidation", "stop_loss", "trailing_stop_loss", "stoploss_on_exchange", "roi"})
 _FORCED_EXITS = frozenset({"force_exit", "emergency_exit", "liquidation"})
 _HOUR_MS = 3_600_000
-_BPS = 1e-4
-# Share of the entry's own distance to liquidation that may be used up, whatever `roll_distance` says.
-_MAX_ROLL_SHARE = 0.8
 
 
 class HedgedStrategy(IStrategy):
@@ -116,11 +119,18 @@ class HedgedStrategy(IStrategy):
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
         """Add the columns of `carry.features`; stops the run where data is not covered."""
         pair = metadata["pair"]
+        start, end = dataframe["date"].iloc[0], dataframe["date"].iloc[-1]
         try:
-            market = self._load(pair, dataframe)
-            features = carry_features(
-                dataframe.loc[:, list(CANDLE_COLUMNS)], market.spot, market.funding, self.timeframe
+            market, self._markets[pair] = load_recorded(
+                Path(self.config["datadir"]),
+                pair,
+                self.timeframe,
+                self.config.get("timeframe_detail"),
+                start,
+                end,
             )
+            perp = dataframe.loc[:, list(CANDLE_COLUMNS)]
+            features = carry_features(perp, market.spot, market.funding, self.timeframe)
         except CarryError as error:
             raise OperationalException(str(error)) from error
         added = features.drop(columns=[name for name in CANDLE_COLUMNS if name in features])
@@ -174,7 +184,7 @@ class HedgedStrategy(IStrategy):
 
     def _tied_up(self) -> float:
         """Return the capital in open pairs: perp margin, spot at cost, entry costs and buffer."""
-        reserve = self.hedge.costs.side_bps * _BPS + self.hedge.cash_buffer
+        reserve = self.hedge.costs.side_bps * BPS + self.hedge.cash_buffer
         open_trades: list[Trade] = Trade.get_open_trades()
         return float(sum(t.stake_amount + t.amount * t.open_rate * (1.0 + reserve) for t in open_trades))
 
@@ -185,7 +195,7 @@ class HedgedStrategy(IStrategy):
         try:
             if entry_tag == REENTRY_TAG and not self._just_rolled(pair, current_time):
                 return False
-            return self._market(pair).traded_at(_ms(current_time))
+            return self._market(pair).traded_at(epoch_ms_of(current_time))
         except Exception:
             logger.exception("%s: entry refused, the gate itself failed", pair)
             return False
@@ -196,7 +206,7 @@ class HedgedStrategy(IStrategy):
         """Refuse to close the perp while spot cannot be sold; a forced exit always passes."""
         if exit_reason in _FORCED_EXITS:
             return True
-        return self._market(pair).traded_at(_ms(current_time))
+        return self._market(pair).traded_at(epoch_ms_of(current_time))
 
     def _just_rolled(self, pair: str, now: datetime) -> bool:
         window = timedelta(minutes=2 * timeframe_to_minutes(self.timeframe))
@@ -218,7 +228,7 @@ class HedgedStrategy(IStrategy):
             raise OperationalException(self._failure)
         high, liquidation_px = kwargs.get("high"), trade.liquidation_price
         if trade.is_short and high is not None and liquidation_px and high >= liquidation_px:
-            kwargs["high"] = self._market(trade.pair).liquidation_high(_ms(current_time), high)
+            kwargs["high"] = self._market(trade.pair).liquidation_high(epoch_ms_of(current_time), high)
         exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
         if exits:
             exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in exits]
@@ -232,41 +242,32 @@ class HedgedStrategy(IStrategy):
     def _pair_exit(self, trade: Trade, rate: float, current_time: datetime) -> ExitReason | None:
         """Decide on the pair at this open, from what was known when the last candle closed."""
         rows = self._rows[trade.pair]
-        distance = _liquidation_distance(trade, rate)
-        roll_distance = min(
-            self.hedge.roll_distance, _MAX_ROLL_SHARE * _liquidation_distance(trade, trade.open_rate)
-        )
-        if rows.policy.is_open_ended and distance >= roll_distance:
+        distance = liquidation_distance(trade, rate)
+        threshold = roll_distance(trade, self.hedge.roll_distance)
+        if rows.policy.is_open_ended and distance >= threshold:
             return None  # what `decide_exit` would say, without asking it at every candle
-        now_ms, opened_ms = _ms(current_time), _ms(trade.open_date_utc)
+        now_ms, opened_ms = epoch_ms_of(current_time), epoch_ms_of(trade.open_date_utc)
         row = rows.last_closed(now_ms)
+        pnl = float("nan")
+        if rows.policy.needs_pnl:
+            pnl = pnl_bps(self._mirror(trade), self._market(trade.pair), rows, now_ms)
         view = PairView(
             held_h=(now_ms - opened_ms) / _HOUR_MS,
             entry_on=bool(rows.entry_on[row]),
             settled=self._market(trade.pair).settled_between(opened_ms, now_ms),
             negative_funding_h=float(rows.negative_funding_h[row]),
-            pnl_bps=self._pnl_bps(trade, now_ms, rows, row) if rows.policy.needs_pnl else float("nan"),
+            pnl_bps=pnl,
             exit_cost_bps=self.hedge.costs.side_bps,
             liquidation_distance=distance,
-            roll_distance=roll_distance,
+            roll_distance=threshold,
         )
         return decide_exit(rows.policy, view)
-
-    def _pnl_bps(self, trade: Trade, now_ms: int, rows: SignalRows, row: int) -> float:
-        """Return the pair's net P&L, marked at the last closed candle, in bps of the entry notional."""
-        spot_px = rows.spot_close[row]
-        if np.isnan(spot_px):
-            return float("nan")
-        mirrored = self._mirror(trade)
-        earned = self._market(trade.pair).funding_per_unit(mirrored.last_ms, now_ms)
-        net = mirrored.marked_net(exact(rows.perp_close[row]), exact(spot_px), earned)
-        return float(net / mirrored.entry_notional) / _BPS
 
     def adjust_trade_position(
         self, trade: Trade, current_time: datetime, *args: Any, max_stake: float, **kwargs: Any
     ) -> float | None:
         """Resize both legs as the strategy asks, but never while spot is not traded or beyond the cash."""
-        now_ms = _ms(current_time)
+        now_ms = epoch_ms_of(current_time)
         if not self._market(trade.pair).traded_at(now_ms):
             return None
         free = float(self.wallets.get_total_stake_amount()) - self._tied_up()
@@ -287,7 +288,7 @@ class HedgedStrategy(IStrategy):
         try:
             booked = float(self._mirror(trade).booked)
             earlier = sum(
-                other.funding_fee or 0.0 for other in _filled(trade) if other.order_id != order.order_id
+                other.funding_fee or 0.0 for other in filled_orders(trade) if other.order_id != order.order_id
             )
             order.funding_fee = booked - earlier
         except Exception as error:
@@ -298,8 +299,7 @@ class HedgedStrategy(IStrategy):
     def _mirror(self, trade: Trade) -> MirroredTrade:
         """Fold the trade's filled orders into the pair's books."""
         terms = self.hedge.terms(trade.safe_base_currency)
-        fills = [_perp_fill(trade, order) for order in _filled(trade)]
-        return mirror(fills, self._market(trade.pair), terms, base=trade.safe_base_currency)
+        return mirror(perp_fills(trade), self._market(trade.pair), terms, base=trade.safe_base_currency)
 
     # --- market data ------------------------------------------------------------------------------
 
@@ -307,51 +307,6 @@ class HedgedStrategy(IStrategy):
         if pair not in self._markets:
             raise OperationalException(f"{pair}: no market data was prepared, is it in the whitelist?")
         return self._markets[pair]
-
-    def _load(self, pair: str, dataframe: pd.DataFrame) -> Market:
-        """Load the raw candles up to the frame's end, gate them, and keep the market for the fills."""
-        datadir = Path(self.config["datadir"])
-        start, end = dataframe["date"].iloc[0], dataframe["date"].iloc[-1]
-        require_coverage(datadir, pair, self.timeframe, start, end)
-        market = load_market(datadir, pair, self.timeframe)
-        fills = market
-        detail = self.config.get("timeframe_detail")
-        if detail:
-            require_coverage(datadir, pair, detail, start, end)
-            fills = load_market(datadir, pair, detail)
-        step = timedelta(minutes=timeframe_to_minutes(self.timeframe))
-        frames = [
-            _until(frame, end + step) for frame in (fills.perp, fills.spot, market.mark, market.funding)
-        ]
-        self._markets[pair] = record_market(pair, *frames)
-        spot, funding = _until(market.spot, end + step), _until(market.funding, end + step)
-        return Market(pair, self.timeframe, market.perp, spot, market.mark, funding)
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _until(frame: pd.DataFrame, end: datetime) -> pd.DataFrame:
-    """Return the rows before `end`: what lies beyond the run's data must not be seen."""
-    return frame.loc[frame["date"] < end].reset_index(drop=True)
-
-
-def _filled(trade: Trade) -> list[Order]:
-    return [order for order in trade.orders if not order.ft_is_open and order.filled]
-
-
-def _perp_fill(trade: Trade, order: Order) -> PerpFill:
-    enters = order.ft_order_side == trade.entry_side
-    grows_short = enters == bool(trade.is_short)
-    amount = exact(order.safe_amount_after_fee)
-    return PerpFill(
-        at_ms=_ms(order.order_filled_utc or order.order_date_utc),
-        qty=-amount if grows_short else amount,
-        px=exact(order.safe_price),
-        fee_rate=exact((trade.fee_open if enters else trade.fee_close) or 0.0),
-        at_open=order.ft_order_tag not in _OFF_OPEN_TAGS,
-    )
 
 
 def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -> ExitCheckTuple:
@@ -362,7 +317,3 @@ def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -
     if trade.is_short and liquidation_px <= min(high, trade.stop_loss):
         return ExitCheckTuple(ExitType.LIQUIDATION)
     return check
-
-
-def _liquidation_distance(trade: Trade, rate: float) -> float:
-    return trade.liquidation_price / rate - 1.0 if trade.liquidation_price else float("inf")

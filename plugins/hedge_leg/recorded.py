@@ -7,13 +7,15 @@ holding time. Conventions: `docs/accounting.md`.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from carry.coverage import require_coverage
 from carry.errors import DataError
-from carry.market import MARK_TIMEFRAME, settle_stamps, timeframe_delta
+from carry.market import MARK_TIMEFRAME, Market, load_market, settle_stamps, timeframe_delta
 from carry.rules import ExitPolicy
 from hedge_leg.core.amounts import exact
 
@@ -165,3 +167,29 @@ def record_market(
         mark_ms=mark_ms,
         mark_high=mark["high"].to_numpy(dtype=float),
     )
+
+
+def load_recorded(
+    datadir: Path, pair: str, timeframe: str, detail: str | None, start: pd.Timestamp, end: pd.Timestamp
+) -> tuple[Market, RecordedMarket]:
+    """Load one pair's market for a run whose candles open from `start` to `end`.
+
+    Returns the frames for the features (in `timeframe`) and the market for the fills (in `detail` if
+    given), both cut after `end`: what lies beyond the run's data must not be seen. Raises DataError, in one
+    line, where the data do not cover the run.
+    """
+    require_coverage(datadir, pair, timeframe, start, end)
+    coarse = load_market(datadir, pair, timeframe)
+    fine = coarse
+    if detail:
+        require_coverage(datadir, pair, detail, start, end)
+        fine = load_market(datadir, pair, detail)
+    stop = end + timeframe_delta(timeframe)
+    spot, mark, funding = (_before(stop, frame) for frame in (coarse.spot, coarse.mark, coarse.funding))
+    seen = Market(pair, timeframe, coarse.perp, spot, mark, funding)
+    fills = record_market(pair, _before(stop, fine.perp), _before(stop, fine.spot), mark, funding)
+    return seen, fills
+
+
+def _before(stop: pd.Timestamp, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.loc[frame["date"] < stop].reset_index(drop=True)

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -190,7 +191,8 @@ def test_download_prepends_where_the_files_start_late(tmp_path: Path) -> None:
 @pytest.mark.parametrize("series", ["perp", "mark", "funding"])
 def test_download_prepends_futures_where_any_of_their_files_starts_late(tmp_path: Path, series: str) -> None:
     plain = market()
-    replace(plain, **{series: without(getattr(plain, series), 0, 20)}).write(tmp_path)
+    late: dict[str, Any] = {series: without(getattr(plain, series), 0, 20)}
+    replace(plain, **late).write(tmp_path)
     prepend, futures, spot = words_of(order(tmp_path))
     assert prepend.startswith("download-data --trading-mode futures")
     assert prepend.endswith("--pairs BTC/USDT:USDT --prepend")

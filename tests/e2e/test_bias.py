@@ -39,10 +39,10 @@ def lookahead(strategy: str, sample: Path, exchange_url: str, folder: Path, *ext
     """Run lookahead-analysis and return its one row."""
     table, overlay = folder / "bias.csv", folder / "leverage.json"
     overlay.write_text('{"hedge_leg": {"leverage": 3}}')  # rolls often: an always-on pair then has exits too
-    wanted = ("-c", str(overlay), "--strategy", strategy, "--minimum-trade-amount", "1")
-    wanted += ("--targeted-trade-amount", "4")
+    wanted = ("-c", str(overlay), "--strategy", strategy)
+    amounts = ("--minimum-trade-amount", "1", "--targeted-trade-amount", "4")
     export = ("--lookahead-analysis-exportfilename", str(table))
-    freqtrade("lookahead-analysis", sample, folder, exchange_url, *RANGE, *wanted, *export, *extra)
+    freqtrade("lookahead-analysis", sample, folder, exchange_url, *RANGE, *wanted, *amounts, *export, *extra)
     return pd.read_csv(table).iloc[0]
 
 
