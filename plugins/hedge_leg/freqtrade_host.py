@@ -80,8 +80,6 @@ class HedgedStrategy(IStrategy):
         self._rows: dict[str, SignalRows] = {}
         self._failure: str | None = None
 
-    # --- rules that a strategy states -------------------------------------------------------------
-
     def entry_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Return rows at whose next open the pair may be opened. Columns: carry.features."""
         raise NotImplementedError(f"{type(self).__name__} states no entry_rule")
@@ -98,8 +96,6 @@ class HedgedStrategy(IStrategy):
         """Return a change of the perp margin in quote (both legs follow), or None."""
         return None
 
-    # --- start ------------------------------------------------------------------------------------
-
     def bot_start(self, **kwargs: Any) -> None:
         """Refuse to trade one leg: this version hedges in backtests only."""
         if self.config.get("runmode") in (RunMode.LIVE, RunMode.DRY_RUN):
@@ -113,8 +109,6 @@ class HedgedStrategy(IStrategy):
         pairs = self.dp.current_whitelist()
         spot = [(spot_symbol(pair), self.timeframe, "spot") for pair in pairs]
         return spot + [(pair, "1h", "funding_rate") for pair in pairs]
-
-    # --- signals ----------------------------------------------------------------------------------
 
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
         """Add the columns of `carry.features`; stops the run where data is not covered."""
@@ -156,8 +150,6 @@ class HedgedStrategy(IStrategy):
         self._rows[metadata["pair"]] = SignalRows(dataframe, entry_on, self.exit_policy(), self.timeframe)
         return dataframe
 
-    # --- gates and size ---------------------------------------------------------------------------
-
     def leverage(self, pair: str, *args: Any, max_leverage: float, **kwargs: Any) -> float:
         """Return the configured leverage, never more than the exchange allows."""
         return min(self.hedge.leverage, max_leverage)
@@ -195,7 +187,7 @@ class HedgedStrategy(IStrategy):
         try:
             if entry_tag == REENTRY_TAG and not self._just_rolled(pair, current_time):
                 return False
-            return self._market(pair).traded_at(epoch_ms_of(current_time))
+            return self._markets[pair].traded_at(epoch_ms_of(current_time))
         except Exception:
             logger.exception("%s: entry refused, the gate itself failed", pair)
             return False
@@ -206,14 +198,12 @@ class HedgedStrategy(IStrategy):
         """Refuse to close the perp while spot cannot be sold; a forced exit always passes."""
         if exit_reason in _FORCED_EXITS:
             return True
-        return self._market(pair).traded_at(epoch_ms_of(current_time))
+        return self._markets[pair].traded_at(epoch_ms_of(current_time))
 
     def _just_rolled(self, pair: str, now: datetime) -> bool:
         window = timedelta(minutes=2 * timeframe_to_minutes(self.timeframe))
         closed = Trade.get_trades_proxy(pair=pair, is_open=False, close_date=now - window)
         return any(trade.exit_reason == ExitReason.ROLL.value for trade in closed)
-
-    # --- exits ------------------------------------------------------------------------------------
 
     def should_exit(
         self, trade: Trade, rate: float, current_time: datetime, **kwargs: Any
@@ -228,7 +218,7 @@ class HedgedStrategy(IStrategy):
             raise OperationalException(self._failure)
         high, liquidation_px = kwargs.get("high"), trade.liquidation_price
         if trade.is_short and high is not None and liquidation_px and high >= liquidation_px:
-            kwargs["high"] = self._market(trade.pair).liquidation_high(epoch_ms_of(current_time), high)
+            kwargs["high"] = self._markets[trade.pair].liquidation_high(epoch_ms_of(current_time), high)
         exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
         if exits:
             exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in exits]
@@ -249,12 +239,12 @@ class HedgedStrategy(IStrategy):
         now_ms, opened_ms = epoch_ms_of(current_time), epoch_ms_of(trade.open_date_utc)
         row = rows.last_closed(now_ms)
         pnl = float("nan")
-        if rows.policy.needs_pnl:
-            pnl = pnl_bps(self._mirror(trade), self._market(trade.pair), rows, now_ms)
+        if rows.policy.needs_pnl and rows.at_ms[row] >= opened_ms:  # a candle has closed since the entry
+            pnl = pnl_bps(self._mirror(trade), self._markets[trade.pair], rows, now_ms)
         view = PairView(
             held_h=(now_ms - opened_ms) / _HOUR_MS,
             entry_on=bool(rows.entry_on[row]),
-            settled=self._market(trade.pair).settled_between(opened_ms, now_ms),
+            settled=self._markets[trade.pair].settled_between(opened_ms, now_ms),
             negative_funding_h=float(rows.negative_funding_h[row]),
             pnl_bps=pnl,
             exit_cost_bps=self.hedge.costs.side_bps,
@@ -268,14 +258,12 @@ class HedgedStrategy(IStrategy):
     ) -> float | None:
         """Resize both legs as the strategy asks, but never while spot is not traded or beyond the cash."""
         now_ms = epoch_ms_of(current_time)
-        if not self._market(trade.pair).traded_at(now_ms):
+        if not self._markets[trade.pair].traded_at(now_ms):
             return None
         free = float(self.wallets.get_total_stake_amount()) - self._tied_up()
         allowed = min(max_stake, self.hedge.stake_for(max(free, 0.0), trade.leverage))
         change = self.resize(trade, current_time, allowed)
         return change if change is None or change < 0 else min(change, allowed)
-
-    # --- booking ----------------------------------------------------------------------------------
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -299,14 +287,7 @@ class HedgedStrategy(IStrategy):
     def _mirror(self, trade: Trade) -> MirroredTrade:
         """Fold the trade's filled orders into the pair's books."""
         terms = self.hedge.terms(trade.safe_base_currency)
-        return mirror(perp_fills(trade), self._market(trade.pair), terms, base=trade.safe_base_currency)
-
-    # --- market data ------------------------------------------------------------------------------
-
-    def _market(self, pair: str) -> RecordedMarket:
-        if pair not in self._markets:
-            raise OperationalException(f"{pair}: no market data was prepared, is it in the whitelist?")
-        return self._markets[pair]
+        return mirror(perp_fills(trade), self._markets[trade.pair], terms, base=trade.safe_base_currency)
 
 
 def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -> ExitCheckTuple:
