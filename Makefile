@@ -12,6 +12,7 @@ TIMERANGE ?= 20230120-20241231
 STRATEGIES ?= FundingSpreadCarry FundingOnlyCarry SpreadOnlyCarry AlwaysOnCarry ExtremeFundingCarry
 PAGE ?= user_data/report/carry.html
 JSON ?= user_data/report/carry.json
+LOG := user_data/logs/backtest.log
 
 .PHONY: help setup data backtest report test lint types imports tests bench clean
 
@@ -32,12 +33,13 @@ data: $(INSTALLED) ## write the sample market, if there is no data yet
 	@if [ "$(DATA)" = user_data/data/sample ]; then $(BIN)/carry sample-data --datadir $(DATA); fi
 
 backtest: data ## the main job: freqtrade's tables, the carry table, the page
-	@mkdir -p user_data/backtest_results user_data/report
+	@mkdir -p user_data/backtest_results user_data/report user_data/logs
 	@$(BIN)/carry check-data --datadir $(DATA) --timeframe $(TIMEFRAME) --timerange $(TIMERANGE)
 	@tools/with-paper-exchange $(DATA) $(BIN)/freqtrade backtesting --userdir user_data \
 		-c user_data/config/base.json -c user_data/config/backtest.json -c user_data/config/paper.json \
 		--datadir $(DATA) --timeframe $(TIMEFRAME) --timerange $(TIMERANGE) --cache none \
-		--strategy-list $(STRATEGIES)
+		--strategy-list $(STRATEGIES) 2>$(LOG) || { grep -E "ERROR|with-paper|paper-exchange:" $(LOG) >&2; exit 2; }
+	@echo "freqtrade's log: $(LOG)"
 	@$(MAKE) --no-print-directory report
 
 report: $(INSTALLED) ## price the last backtest again, leg by leg, and write the page

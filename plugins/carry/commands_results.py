@@ -63,6 +63,9 @@ def report_command(
     if page is not None:
         write_page(report, page)
     print_report(report, terminal())
+    for kind, path in (("JSON", json_path), ("page", page)):
+        if path is not None:
+            typer.echo(f"{kind}: {path}")
     if not report.reconciles:
         typer.echo(f"carry: {residual_warning(report)}", err=True)
         raise typer.Exit(1)

@@ -27,7 +27,7 @@ main { max-width: 1480px; margin: 0 auto; padding: 22px 28px 60px; }
 .pair > * { min-width: 0; }
 .scroll { overflow: auto; max-height: 640px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; }
-th, td { padding: 5px 9px; text-align: right; white-space: nowrap; border-bottom: 1px solid #eef1f4; }
+th, td { padding: 5px 7px; text-align: right; white-space: nowrap; border-bottom: 1px solid #eef1f4; }
 th { position: sticky; top: 0; background: #f0f4f7; color: #3b4855; font-weight: 600; z-index: 1; }
 th.text, td.text { text-align: left; }
 .compact th { white-space: normal; vertical-align: bottom; }

@@ -49,7 +49,7 @@ def overview_card(report: Report) -> str:
         "turnover /y",
         "break-even days",
         "rolls",
-        "liquidations",
+        "liquid.",
     ]
     rows: list[list[str]] = []
     for place, strategy in enumerate(report.strategies, start=1):

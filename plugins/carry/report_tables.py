@@ -41,7 +41,10 @@ def describe(strategy: StrategyResult) -> str:
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print all tables of a report; a strategy without trades is listed and never ranked."""
+    """Print all tables of a report, the overview last: that is what a terminal still shows at the end.
+
+    A strategy without trades is listed and never ranked.
+    """
     if report.sample_market:
         console.print(f"[bold red]{SAMPLE_NOTE.upper()}[/]: generated prices, no statement about any market")
     if not report.export.configured:
@@ -49,12 +52,12 @@ def print_report(report: Report, console: Console) -> None:
             "[yellow]note[/]: the export holds no hedge_leg block; both legs priced at default costs"
         )
     title_note = f" ({SAMPLE_NOTE})" if report.sample_market else ""
-    for table in (_profit_table(report, title_note), _risk_table(report, title_note)):
-        console.print(table)
-    for strategy in report.strategies:
+    for strategy in reversed(report.strategies):
         if strategy.trades:
             console.print(_ladder_table(strategy, title_note))
             console.print(_group_table(strategy, title_note))
+    for table in (_profit_table(report, title_note), _risk_table(report, title_note)):
+        console.print(table)
     if not report.reconciles:
         console.print(f"[bold red]WARNING[/] {residual_warning(report)}", soft_wrap=True)
 
