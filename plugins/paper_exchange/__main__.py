@@ -51,7 +51,7 @@ def _commands() -> None:
 def serve(
     *,
     data: Annotated[Path | None, typer.Option(help="Folder with freqtrade's feather files.")] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="Serve the sample market (not real).")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Serve the sample market (the default).")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the sample market (default: 7).")] = None,
     host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = DEFAULT_PORT,
@@ -73,10 +73,8 @@ def serve(
         raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
     if data is not None and sample:
         raise UsageError("give --data DIR or --sample, not both")
-    if data is None and not sample:
-        raise UsageError("nothing to serve: give --data DIR with freqtrade's files, or --sample")
-    if seed is not None and not sample:
-        raise UsageError("--seed is the sample market's: give it with --sample")
+    if seed is not None and data is not None:
+        raise UsageError("--seed is the sample market's: give it without --data")
     from paper_exchange.candles import INTERVALS_MS
     from paper_exchange.server import bind_loopback, create_app
     from paper_exchange.server import serve as serve_app

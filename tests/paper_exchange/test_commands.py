@@ -44,9 +44,8 @@ class Served:
 @pytest.mark.parametrize(
     ("options", "status", "line"),
     [
-        ((), 2, "nothing to serve"),
         (("--data", "x", "--sample"), 2, "not both"),
-        (("--data", "x", "--seed", "3"), 2, "give it with --sample"),
+        (("--data", "x", "--seed", "3"), 2, "give it without --data"),
         (("--sample", "--host", "0.0.0.0"), 2, "is not the loopback"),
         (("--sample", "--host", "example.org"), 2, "is not an address"),
         (("--sample", "--at", "yesterday"), 2, "is not a time"),
