@@ -13,6 +13,7 @@ with NaN and stops the run at the next candle, because a profit of one leg must 
 """
 
 import logging
+from abc import abstractmethod
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -80,9 +81,9 @@ class HedgedStrategy(IStrategy):
         self._rows: dict[str, SignalRows] = {}
         self._failure: str | None = None
 
+    @abstractmethod
     def entry_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Return rows at whose next open the pair may be opened. Columns: carry.features."""
-        raise NotImplementedError(f"{type(self).__name__} states no entry_rule")
 
     def hold_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Return rows where an open pair is kept; the default keeps it."""

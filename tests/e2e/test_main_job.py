@@ -1,5 +1,6 @@
 """The main job through its front door: freqtrade's command, then `carry report` on what it exported."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,40 @@ def test_detail_candles_and_other_fees_leave_no_residual(
     content = report(tmp_path, sample)
     assert content["strategies"][0]["trades"] > 0
     check_identities(content["strategies"])
+
+
+def test_partial_exits_and_additions_leave_no_residual(
+    sample: Path, exchange_url: str, tmp_path: Path
+) -> None:
+    coarse = tmp_path / "coarse.json"  # lots and costs that leave remainders everywhere
+    lots, costs = {"BTC": 0.007, "ETH": 0.03, "SOL": 7}, {"fixed_per_trade": 2, "borrow_daily_bps": 1.5}
+    coarse.write_text(json.dumps({"hedge_leg": {"spot_lots": lots, "costs": costs}}))
+    wanted = ("--timerange", "20230120-20230601", "--strategy-path", str(ROOT / "tests/e2e/strategies"))
+    freqtrade(
+        "backtesting",
+        sample,
+        tmp_path,
+        exchange_url,
+        "-c",
+        str(coarse),
+        "--strategy",
+        "ResizingCarry",
+        *wanted,
+    )
+    exported = load_backtest_stats(tmp_path)["strategy"]["ResizingCarry"]["trades"]
+    assert max(len(trade["orders"]) for trade in exported) > 10
+    check_identities(report(tmp_path, sample)["strategies"])
+
+
+def test_liquidations_leave_no_residual(recorded: Path, exchange_url: str, tmp_path: Path) -> None:
+    reckless = tmp_path / "reckless.json"
+    reckless.write_text('{"hedge_leg": {"leverage": 3, "roll_distance": 0.02}}')
+    datadir = recorded / "binance_1h"
+    wanted = ("--timerange", "20230101-20231231", "--strategy-list", "AlwaysOnCarry")
+    freqtrade("backtesting", datadir, tmp_path, exchange_url, "-c", str(reckless), *wanted)
+    content = report(tmp_path, datadir)
+    check_identities(content["strategies"])
+    assert content["strategies"][0]["liquidations"] > 0
 
 
 def test_recorded_markets_2020_to_2024(recorded: Path, exchange_url: str, tmp_path: Path) -> None:
