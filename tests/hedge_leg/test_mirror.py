@@ -105,6 +105,15 @@ def test_every_cost_is_charged_where_it_arises() -> None:
     assert closed.basis_pnl == -(1 + 1 + Decimal("0.5") + Decimal("0.5"))
 
 
+def test_fills_of_one_instant_are_netted_before_anything_is_paid_for() -> None:
+    terms = replace(FREE, perp_slippage=Bps(Decimal(100)), spot_slippage=Bps(Decimal(100)))
+    market = TableMarket({0: "100"})
+    trade = mirror([short(0, "3", "100"), cover(0, "2", "100")], market, terms)
+    assert trade.ledger.spot_qty == Decimal(1)
+    assert trade.ledger.balance(Account.SPOT_COST) == Decimal(101)
+    assert trade.ledger.basis_pnl == Decimal(-1)  # perp slippage on the one unit that remains
+
+
 def test_a_liquidation_sells_spot_at_the_price_of_the_moment_not_of_the_open() -> None:
     market = TableMarket({0: "100", 5 * HOUR: "100"})
     fill = replace(cover(5, "1", "146"), at_open=False)
