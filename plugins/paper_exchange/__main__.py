@@ -6,8 +6,9 @@ Exit status: 0 done, 2 bad usage or configuration, 3 data missing or unreadable.
 import sys
 import tempfile
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,10 +17,13 @@ from paper_exchange.errors import PaperExchangeError, UsageError
 from paper_exchange.marker import SAMPLE_NOTE, is_sample_market
 
 if TYPE_CHECKING:  # the libraries behind it take seconds to load: not for --help and usage errors
+    from paper_exchange.account import Account
     from paper_exchange.store import CandleStore
 
 DEFAULT_PORT = 8411
 _SHIFT_STEP_MS = 7 * 24 * 3_600_000  # whole weeks keep settlements, days and weekly candles in place
+DEFAULT_BALANCE = 100_000.0
+_MOST_BALANCE = 1e12
 _EXAMPLES = """
 Examples:
 
@@ -30,7 +34,15 @@ Examples:
   paper-exchange serve --data DIR --at 2024-03-01T00:00 --frozen     drive it by POST /_control/clock
 
   paper-exchange serve --sample --at 2024-03-01T00:00 --as-now       replay from there as if it were today
+
+Signed requests use the key paper-exchange-key with the secret paper-exchange-secret.
 """
+
+
+def _money(text: str) -> Any:
+    """Return an option for an amount of money that is not negative."""
+    return typer.Option(min=0.0, max=_MOST_BALANCE, help=text)
+
 
 app = typer.Typer(
     name="paper-exchange",
@@ -66,8 +78,11 @@ def serve(
         bool, typer.Option("--as-now", help="Shift the data's dates so that --at falls on the present week.")
     ] = False,
     ready_file: Annotated[Path | None, typer.Option(help="Written once connections are accepted.")] = None,
+    balance: Annotated[float, _money("USDT that each of the two wallets starts with.")] = DEFAULT_BALANCE,
+    spot_balance: Annotated[float | None, _money("USDT in the spot wallet (default: --balance).")] = None,
+    futures_balance: Annotated[float | None, _money("USDT in the USD-M wallet (default: --balance).")] = None,
 ) -> None:
-    """Serve spot and USD-M market data over HTTP until interrupted."""
+    """Serve spot and USD-M markets and an account over HTTP until interrupted."""
     start_ms = None if at is None else _parse_utc_ms(at)
     if as_now and start_ms is None:
         raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
@@ -88,7 +103,8 @@ def serve(
     store = _load(data, seed, timeframe, shift_ms)
     start_ms = _start_ms(store, start_ms, shift_ms)
     clock = MarketClock(None if as_now else start_ms, running=not frozen)
-    serve_app(create_app(store, clock), listener, ready_file=ready_file, announce=typer.echo)
+    account = _account(clock, balance, spot_balance, futures_balance)
+    serve_app(create_app(store, clock, account), listener, ready_file=ready_file, announce=typer.echo)
 
 
 def _load(data: Path | None, seed: int | None, timeframe: str | None, shift_ms: int) -> "CandleStore":
@@ -106,6 +122,16 @@ def _load(data: Path | None, seed: int | None, timeframe: str | None, shift_ms: 
     with tempfile.TemporaryDirectory(prefix="paper-exchange-") as folder:
         write_sample_market(Path(folder), seed=seed)
         return CandleStore.load(Path(folder), timeframe=timeframe, shift_ms=shift_ms)
+
+
+def _account(clock: MarketClock, balance: float, spot: float | None, futures: float | None) -> "Account":
+    """Open the account; amounts in USDT, to 8 decimals."""
+    from paper_exchange.account import Account
+
+    spot_usdt, futures_usdt = (
+        Decimal(f"{balance if amount is None else amount:.8f}") for amount in (spot, futures)
+    )
+    return Account.funded(clock.now_ms(), spot=spot_usdt, perp=futures_usdt)
 
 
 def _start_ms(store: "CandleStore", wanted_ms: int | None, shift_ms: int) -> int:

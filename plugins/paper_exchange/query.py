@@ -1,6 +1,7 @@
 """Request parameters the way Binance checks them: by name, with its error codes and wording."""
 
-from fastapi import Request
+from collections.abc import Mapping
+from typing import Protocol
 
 from paper_exchange.candles import INTERVALS_MS
 from paper_exchange.errors import RefusedRequestError
@@ -14,7 +15,16 @@ _INVALID_SYMBOL = -1121
 _INVALID_PARAMETER = -1130
 
 
-def required(request: Request, name: str) -> str:
+class Parameters(Protocol):
+    """Anything that carries a request's parameters: a public request, or a signed one after its check."""
+
+    @property
+    def query_params(self) -> Mapping[str, str]:
+        """Return the parameters by name."""
+        ...
+
+
+def required(request: Parameters, name: str) -> str:
     """Return a mandatory parameter; -1102 when it is absent or empty."""
     value = request.query_params.get(name, "")
     if not value:
@@ -25,7 +35,7 @@ def required(request: Request, name: str) -> str:
     return value
 
 
-def integer(request: Request, name: str) -> int | None:
+def integer(request: Parameters, name: str) -> int | None:
     """Return an optional non-negative integer parameter; -1100 when it is not one."""
     value = request.query_params.get(name)
     if value is None or value == "":
@@ -38,7 +48,7 @@ def integer(request: Request, name: str) -> int | None:
     return int(value)
 
 
-def limit(request: Request, *, default: int, most: int, strict: bool) -> int:
+def limit(request: Parameters, *, default: int, most: int, strict: bool) -> int:
     """Return `limit`: at least 1, at most `most`.
 
     Above `most` the futures API refuses (`strict`, -1130), the spot API answers with `most` rows.
@@ -51,7 +61,7 @@ def limit(request: Request, *, default: int, most: int, strict: bool) -> int:
     return min(value, most)
 
 
-def interval(request: Request) -> str:
+def interval(request: Parameters) -> str:
     """Return the kline interval; -1120 for one that Binance does not have."""
     value = required(request, "interval")
     if value not in INTERVALS_MS:
@@ -67,6 +77,6 @@ def listed(store: CandleStore, venue: Venue, name: str) -> Instrument:
     return item
 
 
-def symbol(request: Request, store: CandleStore, venue: Venue, name: str = "symbol") -> Instrument:
+def symbol(request: Parameters, store: CandleStore, venue: Venue, name: str = "symbol") -> Instrument:
     """Return the instrument of the mandatory symbol parameter called `name`."""
     return listed(store, venue, required(request, name))

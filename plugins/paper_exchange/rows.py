@@ -34,6 +34,11 @@ def plain(value: Decimal) -> str:
     return f"{value:f}"
 
 
+def money(value: Decimal) -> str:
+    """Return an account's amount (base or quote units) the way Binance writes it: 8 decimals."""
+    return f"{value:.8f}"
+
+
 def klines(series: Series) -> list[JsonRow]:
     """Return Binance's 12-element rows: open time, o, h, l, c, volume, close time, quote volume, ..."""
     rows: list[JsonRow] = []

@@ -18,11 +18,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from paper_exchange.account import Account
 from paper_exchange.clock import MarketClock
 from paper_exchange.control import control_router
 from paper_exchange.errors import RefusedRequestError, UsageError
+from paper_exchange.private_spot import spot_account_router, wallet_router
+from paper_exchange.private_usdm import usdm_account_router
 from paper_exchange.public_spot import spot_router, system_router
 from paper_exchange.public_usdm import usdm_router, usdm_v2_router
+from paper_exchange.signing import Gate
 from paper_exchange.store import CandleStore
 from paper_exchange.view import MarketView
 from paper_exchange.weights import WeightMeter, WeightMiddleware
@@ -31,14 +35,22 @@ _NO_SUCH_PATH = -5000
 _BAD_REQUEST = -1130
 
 
-def create_app(store: CandleStore, clock: MarketClock) -> FastAPI:
-    """Build the application over a candle store; its time is the clock's."""
+def create_app(store: CandleStore, clock: MarketClock, account: Account | None = None) -> FastAPI:
+    """Build the application over a candle store; its time is the clock's.
+
+    Signed requests act on `account` (default: one funded with the default balances and the rehearsal key).
+    """
+    account = account or Account.funded(clock.now_ms())
+    gate = Gate(account.credentials, clock)
     app = FastAPI(title="paper exchange", openapi_url=None, docs_url=None, redoc_url=None)
     view = MarketView(store, clock)
     app.include_router(spot_router(view))
     app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
+    app.include_router(spot_account_router(view, account, gate))
+    app.include_router(wallet_router(view, account, gate))
+    app.include_router(usdm_account_router(view, account, gate))
     app.include_router(control_router(clock))
     app.add_middleware(WeightMiddleware, meter=WeightMeter(clock))
     app.add_exception_handler(RefusedRequestError, _answer_refusal)

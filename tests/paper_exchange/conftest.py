@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
+from paper_exchange.account import Account
 from paper_exchange.clock import MarketClock
 from paper_exchange.sample import write_sample_market
 from paper_exchange.server import bind_loopback, create_app
@@ -48,11 +50,17 @@ def sample_datadir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served(sample_datadir: Path) -> Iterator[RunningExchange]:
-    """Serve the sample market on a free port."""
+def sample_store(sample_datadir: Path) -> CandleStore:
+    """Load the sample market once; it is read-only."""
+    return CandleStore.load(sample_datadir)
+
+
+@contextmanager
+def serving(datadir: Path, store: CandleStore, account: Account | None = None) -> Iterator[RunningExchange]:
+    """Serve a market on a free port, the clock standing still at `NOW`."""
     clock = MarketClock(at_ms(NOW), running=False)
     listener = bind_loopback("127.0.0.1", 0)
-    app = create_app(CandleStore.load(sample_datadir), clock)
+    app = create_app(store, clock, account)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -61,10 +69,24 @@ def served(sample_datadir: Path) -> Iterator[RunningExchange]:
         if time.monotonic() > deadline:
             raise RuntimeError("the exchange did not start")
         time.sleep(0.01)
-    yield RunningExchange(f"http://127.0.0.1:{listener.getsockname()[1]}", sample_datadir, clock)
+    yield RunningExchange(f"http://127.0.0.1:{listener.getsockname()[1]}", datadir, clock)
     server.should_exit = True
     thread.join(timeout=10)
     listener.close()
+
+
+@pytest.fixture(scope="session")
+def served(sample_datadir: Path, sample_store: CandleStore) -> Iterator[RunningExchange]:
+    """Serve the sample market on a free port."""
+    with serving(sample_datadir, sample_store) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(sample_datadir: Path, sample_store: CandleStore) -> Iterator[RunningExchange]:
+    """Serve the sample market to an account of the test's own: 100,000 USDT in either wallet."""
+    with serving(sample_datadir, sample_store) as running:
+        yield running
 
 
 @pytest.fixture
