@@ -1,5 +1,6 @@
 """Signed spot endpoints: `/api/v3/account`, and what ccxt asks `/sapi/v1` for once it has a key."""
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from fastapi import APIRouter, Request
@@ -8,20 +9,24 @@ from fastapi.responses import JSONResponse
 from paper_exchange.account import Account
 from paper_exchange.instruments import Venue
 from paper_exchange.rows import JsonObject, money
-from paper_exchange.signing import Gate
+from paper_exchange.signing import SignedRequest
+from paper_exchange.spot_market import FEE_RATE
 from paper_exchange.view import MarketView
 
-FEE_RATE = Decimal("0.001")
-_FEE_BPS = 10
+Enter = Callable[[Request], Awaitable[SignedRequest]]
+_FEE_BPS = int(FEE_RATE * 10_000)
 
 
-def spot_account_router(view: MarketView, account: Account, gate: Gate) -> APIRouter:
-    """Return the router of the account's spot balances."""
+def spot_account_router(view: MarketView, account: Account, enter: Enter) -> APIRouter:
+    """Return the router of the account's spot balances.
+
+    `enter` checks the signature and lets the market catch up with the clock.
+    """
     router = APIRouter(prefix="/api/v3")
 
     @router.get("/account")
     async def balances(request: Request) -> JSONResponse:
-        signed = await gate.admit(request)
+        signed = await enter(request)
         omit_zero = signed.query_params.get("omitZeroBalances", "").lower() == "true"
         rows = [
             {"asset": asset, "free": money(balance.free), "locked": money(balance.locked)}
@@ -33,13 +38,13 @@ def spot_account_router(view: MarketView, account: Account, gate: Gate) -> APIRo
     return router
 
 
-def wallet_router(view: MarketView, account: Account, gate: Gate) -> APIRouter:
+def wallet_router(view: MarketView, account: Account, enter: Enter) -> APIRouter:
     """Return the router of `/sapi/v1`'s signed endpoints: coins, and margin pairs (none)."""
     router = APIRouter(prefix="/sapi/v1")
 
     @router.get("/capital/config/getall")
     async def coins(request: Request) -> JSONResponse:
-        await gate.admit(request)
+        await enter(request)
         listed = [item for venue in Venue for item in view.store.listed(venue)]
         names = {item.base for item in listed} | {item.quote for item in listed}
         return JSONResponse([_coin(name, account) for name in sorted(names)])
@@ -47,7 +52,7 @@ def wallet_router(view: MarketView, account: Account, gate: Gate) -> APIRouter:
     @router.get("/margin/allPairs")
     @router.get("/margin/isolated/allPairs")
     async def margin_pairs(request: Request) -> JSONResponse:
-        await gate.admit(request)
+        await enter(request)
         return JSONResponse([])
 
     return router

@@ -26,7 +26,9 @@ from paper_exchange.private_spot import spot_account_router, wallet_router
 from paper_exchange.private_usdm import usdm_account_router
 from paper_exchange.public_spot import spot_router, system_router
 from paper_exchange.public_usdm import usdm_router, usdm_v2_router
-from paper_exchange.signing import Gate
+from paper_exchange.signing import Gate, SignedRequest
+from paper_exchange.spot_market import SpotMarket
+from paper_exchange.spot_order_routes import spot_order_router
 from paper_exchange.store import CandleStore
 from paper_exchange.view import MarketView
 from paper_exchange.weights import WeightMeter, WeightMiddleware
@@ -48,8 +50,16 @@ def create_app(store: CandleStore, clock: MarketClock, account: Account | None =
     app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
-    app.include_router(spot_account_router(view, account, gate))
-    app.include_router(wallet_router(view, account, gate))
+    market = SpotMarket(view, account.spot)
+
+    async def enter_spot(request: Request) -> SignedRequest:
+        signed = await gate.admit(request)
+        market.catch_up()
+        return signed
+
+    app.include_router(spot_account_router(view, account, enter_spot))
+    app.include_router(wallet_router(view, account, enter_spot))
+    app.include_router(spot_order_router(market, enter_spot))
     app.include_router(usdm_account_router(view, account, gate))
     app.include_router(control_router(clock))
     app.add_middleware(WeightMiddleware, meter=WeightMeter(clock))

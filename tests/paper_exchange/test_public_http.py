@@ -145,7 +145,7 @@ def test_bad_requests_get_binance_s_code_and_wording(
     assert answer.json() == {"code": code, "msg": message}
 
 
-@pytest.mark.parametrize("path", ["/fapi/v1/nope", "/api/v3/order", "/docs", "/"])
+@pytest.mark.parametrize("path", ["/fapi/v1/nope", "/api/v3/orders", "/docs", "/"])
 def test_unknown_paths_are_json_404(exchange: RunningExchange, path: str) -> None:
     answer = exchange.get(path)
     assert answer.status_code == 404

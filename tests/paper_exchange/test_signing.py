@@ -37,8 +37,10 @@ def test_every_private_endpoint_refuses_a_wrong_signature(exchange: RunningExcha
             *("/fapi/v2/account", "/fapi/v3/balance", "/fapi/v2/positionRisk", "/fapi/v3/positionRisk"),
             *("/fapi/v1/positionSide/dual", "/fapi/v1/multiAssetsMargin", "/fapi/v1/leverageBracket"),
             *("/sapi/v1/margin/allPairs", "/sapi/v1/margin/isolated/allPairs"),
+            *("/api/v3/order", "/api/v3/openOrders", "/api/v3/allOrders", "/api/v3/myTrades"),
         ),
-        "POST": ("/fapi/v1/leverage", "/fapi/v1/marginType"),
+        "POST": ("/fapi/v1/leverage", "/fapi/v1/marginType", "/api/v3/order"),
+        "DELETE": ("/api/v3/order", "/api/v3/openOrders"),
     }
     query = sign({"symbol": "BTCUSDT", "leverage": 3, "timestamp": NOW_MS}, secret="wrong")
     for method, paths in routes.items():

@@ -1,0 +1,47 @@
+"""Every order of one market, found the ways Binance lets one look: by id, by client id, open, by symbol."""
+
+from collections.abc import Iterator
+from itertools import count
+
+from paper_exchange.orders import Fill, Order
+
+_FIRST_ID = 1
+
+
+class OrderLog:
+    """Orders in the order they were taken; nothing is ever removed."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._orders: dict[int, Order] = {}
+        self._open: dict[int, Order] = {}
+        self._by_client_id: dict[tuple[str, str], Order] = {}
+        self.order_ids: Iterator[int] = count(_FIRST_ID)
+        self.trade_ids: Iterator[int] = count(_FIRST_ID)
+
+    def add(self, order: Order) -> None:
+        """Take an order in; the latest one answers to its client id."""
+        self._orders[order.order_id] = order
+        self._open[order.order_id] = order
+        self._by_client_id[order.ticket.item.name, order.client_id] = order
+
+    def find(self, name: str, order_id: int | None, client_id: str | None) -> Order | None:
+        """Return the symbol's order with an id, or the latest with a client id; None when there is none."""
+        if order_id is None:
+            return self._by_client_id.get((name, client_id or ""))
+        order = self._orders.get(order_id)
+        return order if order is not None and order.ticket.item.name == name else None
+
+    def open(self, name: str | None = None) -> list[Order]:
+        """Return the open orders, oldest first, of a symbol or of all."""
+        self._open = {key: order for key, order in self._open.items() if order.open}
+        return [order for order in self._open.values() if name in {None, order.ticket.item.name}]
+
+    def of(self, name: str) -> list[Order]:
+        """Return every order of a symbol, oldest first."""
+        return [order for order in self._orders.values() if order.ticket.item.name == name]
+
+    def fills(self, name: str) -> list[Fill]:
+        """Return every fill of a symbol by trade id."""
+        found = (fill for order in self.of(name) for fill in order.fills)
+        return sorted(found, key=lambda fill: fill.trade_id)

@@ -1,0 +1,164 @@
+"""The spot market: takes orders, matches them, settles every fill in the wallet.
+
+A buy locks quote units and receives base units less the fee; a sell locks base units and receives quote units
+less the fee. What an order locked is either paid by its fills or unlocked when it ends.
+"""
+
+from decimal import ROUND_DOWN, Decimal
+
+from paper_exchange.book import Level
+from paper_exchange.errors import RefusedRequestError
+from paper_exchange.instruments import Instrument
+from paper_exchange.matching import KIND_OF, Liquidity, crosses, crossing_ms, executions
+from paper_exchange.order_log import OrderLog
+from paper_exchange.orders import Fill, Order, OrderType, Side, Status, Ticket, TimeInForce
+from paper_exchange.spot_filters import check_filters
+from paper_exchange.spot_wallet import SpotWallet
+from paper_exchange.view import MarketView
+
+FEE_RATE = Decimal("0.001")
+_FEE_STEP = Decimal("0.00000001")
+_ZERO = Decimal(0)
+
+
+class SpotMarket:
+    """Orders and fills of the account on spot."""
+
+    def __init__(self, view: MarketView, wallet: SpotWallet) -> None:
+        """Trade `wallet`'s money at the prices of `view`."""
+        self.view = view
+        self.log = OrderLog()
+        self._wallet = wallet
+        self._liquidity = Liquidity(view)
+        self._caught_up_ms = view.now_ms()
+
+    def catch_up(self) -> None:
+        """Fill the resting orders that the price has reached since the last call, in the order of time."""
+        now_ms = self.view.now_ms()
+        reached = [
+            (moment_ms, order.order_id, order)
+            for order in self.log.open()
+            if (moment_ms := self._reached_ms(order, now_ms)) is not None
+        ]
+        for moment_ms, _, order in sorted(reached, key=lambda found: found[:2]):
+            assert order.ticket.limit_px is not None, "only limit orders rest"
+            execution = Level(order.ticket.limit_px, order.remaining_qty)
+            self._settle(order, execution, maker=True, at_ms=moment_ms)
+        self._caught_up_ms = max(now_ms, self._caught_up_ms)
+
+    def place(self, ticket: Ticket) -> Order:
+        """Take an order and execute what can be executed now.
+
+        RefusedRequestError and no change: -2010 duplicate client id among the open orders, insufficient
+        balance or a post-only order that would take; -1013 a filter or no market.
+        """
+        now_ms = self.view.now_ms()
+        last_px = self._last_px(ticket.item, now_ms)
+        resting = self.log.open(ticket.item.name)
+        if ticket.client_id and any(order.client_id == ticket.client_id for order in resting):
+            raise RefusedRequestError(-2010, "Duplicate order sent.")
+        check_filters(ticket, last_px, len(resting))
+        levels = self._liquidity.levels(ticket.item, ticket.side, now_ms)
+        found = _executions(ticket, levels)
+        qty = sum((level.qty for level in found), _ZERO) if ticket.qty is None else ticket.qty
+        if not qty:
+            raise RefusedRequestError(-1013, "Filter failure: LOT_SIZE")
+        self._wallet.lock(*_needed(ticket, qty, found))
+        order_id = next(self.log.order_ids)
+        order = Order(order_id, ticket, ticket.client_id or f"paper-{order_id}", qty, now_ms, now_ms)
+        self.log.add(order)
+        for level in found:
+            self._liquidity.take(ticket.item, level)
+            self._settle(order, level, maker=False, at_ms=now_ms)
+        if order.open and (ticket.order_type is OrderType.MARKET or ticket.tif is not TimeInForce.GTC):
+            self._end(order, Status.EXPIRED)
+        elif order.open:
+            order.quote_gap_px = self._quote_gap_px(ticket, last_px, now_ms)
+        return order
+
+    def cancel(self, name: str, order_id: int | None, client_id: str | None, cancel_id: str) -> Order:
+        """Cancel an open order; -2011 when there is none such."""
+        order = self.log.find(name, order_id, client_id)
+        if order is None or not order.open:
+            raise RefusedRequestError(-2011, "Unknown order sent.")
+        order.cancel_id = cancel_id
+        self._end(order, Status.CANCELED)
+        return order
+
+    def _last_px(self, item: Instrument, now_ms: int) -> Decimal:
+        px = self.view.last_px(KIND_OF[item.venue], item.name, now_ms)
+        if px is None:
+            raise RefusedRequestError(-1013, "Market is closed.")
+        return Decimal(repr(px))
+
+    def _quote_gap_px(self, ticket: Ticket, last_px: Decimal, now_ms: int) -> Decimal:
+        """Return how far the opposite best quote stands above (buy) or below (sell) the last price."""
+        book = self.view.book(ticket.item, now_ms, 1)
+        assert book is not None, "there is a last price, so there is a book"
+        return book.asks[0].px - last_px if ticket.side is Side.BUY else book.bids[0].px - last_px
+
+    def _reached_ms(self, order: Order, now_ms: int) -> int | None:
+        ticket = order.ticket
+        if ticket.limit_px is None or now_ms <= self._caught_up_ms:
+            return None
+        trigger_px = ticket.limit_px - order.quote_gap_px
+        after_ms = self._caught_up_ms + 1
+        return crossing_ms(
+            self.view, ticket.item, ticket.side, trigger_px, after_ms=after_ms, until_ms=now_ms
+        )
+
+    def _settle(self, order: Order, execution: Level, *, maker: bool, at_ms: int) -> None:
+        """Book one execution: pay from what is locked, receive less the fee (rounded down to 8 decimals)."""
+        item, side = order.ticket.item, order.ticket.side
+        notional = execution.px * execution.qty
+        if side is Side.BUY:
+            locked = (order.ticket.limit_px or execution.px) * execution.qty
+            self._wallet.unlock(item.quote, locked - notional)
+            self._wallet.pay_locked(item.quote, notional)
+            received, asset = execution.qty, item.base
+        else:
+            self._wallet.pay_locked(item.base, execution.qty)
+            received, asset = notional, item.quote
+        fee = (received * FEE_RATE).quantize(_FEE_STEP, ROUND_DOWN)
+        self._wallet.receive(asset, received - fee)
+        trade_id = next(self.log.trade_ids)
+        order.add(
+            Fill(trade_id, order.order_id, item, side, execution.px, execution.qty, fee, asset, maker, at_ms)
+        )
+
+    def _end(self, order: Order, status: Status) -> None:
+        """Close an open order and unlock what it still holds."""
+        item, left_qty = order.ticket.item, order.remaining_qty
+        if order.ticket.side is Side.SELL:
+            self._wallet.unlock(item.base, left_qty)
+        elif order.ticket.limit_px is not None:
+            self._wallet.unlock(item.quote, left_qty * order.ticket.limit_px)
+        order.end(status, self.view.now_ms())
+
+
+def _executions(ticket: Ticket, levels: list[Level]) -> list[Level]:
+    """Return what a ticket gets at once; nothing for FOK unless it is everything."""
+    if ticket.order_type is OrderType.LIMIT_MAKER:
+        best = levels[0].px if levels else None
+        if best is not None and ticket.limit_px is not None and crosses(ticket.side, ticket.limit_px, best):
+            raise RefusedRequestError(-2010, "Order would immediately match and take.")
+        return []
+    found = executions(
+        levels,
+        ticket.side,
+        qty=ticket.qty,
+        spend_notional=ticket.spend_notional,
+        limit_px=ticket.limit_px,
+        lot=ticket.item.filters.lot,
+    )
+    whole = ticket.qty is None or sum((level.qty for level in found), _ZERO) == ticket.qty
+    return found if whole or ticket.tif is not TimeInForce.FOK else []
+
+
+def _needed(ticket: Ticket, qty: Decimal, found: list[Level]) -> tuple[str, Decimal]:
+    """Return the asset and amount an order must have free: at its limit, or what a market order costs."""
+    if ticket.side is Side.SELL:
+        return ticket.item.base, qty
+    if ticket.limit_px is not None:
+        return ticket.item.quote, qty * ticket.limit_px
+    return ticket.item.quote, sum((level.px * level.qty for level in found), _ZERO)
