@@ -42,7 +42,7 @@ def capital_tied(trades: list[LocalTrade]) -> list[float]:
     return tied
 
 
-@pytest.mark.parametrize("stake", ["unlimited", 30_000, 80_000])
+@pytest.mark.parametrize("stake", ["unlimited", 30_000, 45_000, 80_000])
 @pytest.mark.parametrize("leverage", [1.0, 2.0, 3.0])
 def test_open_pairs_never_spend_the_same_cash_twice(
     exchange: Exchange, exchange_url: str, tmp_path: Path, stake: str | int, leverage: float
@@ -53,7 +53,7 @@ def test_open_pairs_never_spend_the_same_cash_twice(
     )
     trades = run_backtest(config, exchange)
     first_entries = [trade for trade in trades if trade.enter_tag == "carry"]  # the others were rolled
-    assert len(first_entries) == (1 if stake == 80_000 else 3)
+    assert len(first_entries) == {"unlimited": 3, 30_000: 3, 45_000: 2, 80_000: 1}[stake]
     assert max(capital_tied(trades)) <= 100_000 * 0.99
     if stake == "unlimited":
         assert max(capital_tied(trades)) > 100_000 * 0.9
@@ -70,6 +70,29 @@ def test_an_increase_is_limited_to_the_cash_that_both_legs_leave(
     assert len(entries) > len(trades)
     spent = sum(order.filled * order.safe_price * 1.5 for order in entries)
     assert spent <= 100_000
+
+
+def test_an_entry_waits_where_its_fill_would_coincide_with_a_settlement(
+    exchange: Exchange, exchange_url: str, tmp_path: Path
+) -> None:
+    write_market(tmp_path, random_market(3, outages=False))
+    script = {"enter": [23, 24], "leave": [60], "resize": {}}
+    (trade,) = run_backtest(backtest_config(tmp_path, exchange_url, script=script), exchange)
+    assert trade.open_date_utc == START + pd.Timedelta(hours=25)
+
+
+def test_a_pair_is_not_judged_by_a_close_before_its_entry(
+    exchange: Exchange, exchange_url: str, tmp_path: Path
+) -> None:
+    market = random_market(3, outages=False)
+    late = market.perp["date"] >= START + pd.Timedelta(hours=21)
+    prices = ["open", "high", "low", "close"]
+    market.perp.loc[late, prices] = (market.perp.loc[late, prices] * 1.05).round(2)
+    write_market(tmp_path, market)  # against the close before, the entry at 21:00 looks 500 bps in profit
+    script = {"enter": [20], "leave": [], "resize": {}, "policy": {"take_profit_bps": 200}}
+    (trade,) = run_backtest(backtest_config(tmp_path, exchange_url, script=script), exchange)
+    assert trade.open_date_utc == START + pd.Timedelta(hours=21)
+    assert trade.exit_reason == "force_exit"
 
 
 def rally(factor: float, at_hour: int) -> RandomMarket:

@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 from freqtrade.persistence import LocalTrade
 
+from carry.rules import ExitPolicy
 from hedge_leg.freqtrade_host import HedgedStrategy
 
 
 class ScriptedCarry(HedgedStrategy):
-    """Signals by row number (`enter`, `leave`) and resizes by open time (`resize`: ms -> fraction)."""
+    """Signals by row number (`enter`, `leave`), limits (`policy`), resizes by time (ms -> fraction)."""
 
     startup_candle_count = 0
     position_adjustment_enable = True
@@ -28,6 +29,10 @@ class ScriptedCarry(HedgedStrategy):
     def hold_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Hold except on scripted rows."""
         return pd.Series(~frame.index.isin(self.script["leave"]), index=frame.index)
+
+    def exit_policy(self) -> ExitPolicy:
+        """Return the scripted limits."""
+        return ExitPolicy(**self.script.get("policy", {}))
 
     def resize(self, trade: LocalTrade, current_time: datetime, max_stake: float) -> float | None:
         """Change the stake by the scripted fraction."""
