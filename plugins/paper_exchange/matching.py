@@ -17,7 +17,7 @@ import numpy as np
 from paper_exchange.book import Level
 from paper_exchange.candles import INTERVALS_MS, Floats, Kind
 from paper_exchange.instruments import Instrument, Venue
-from paper_exchange.orders import Side
+from paper_exchange.orders import Order, Side, Ticket, TimeInForce
 from paper_exchange.view import MarketView
 
 _BOOK_LEVELS = 500
@@ -84,6 +84,56 @@ def executions(
             break
         found.append(Level(level.px, amount))
     return found
+
+
+def immediate(ticket: Ticket, levels: list[Level], qty: Decimal | None) -> list[Level]:
+    """Return what a ticket gets at once of `qty` (base units; None: as the ticket's quote amount buys).
+
+    Nothing for FOK unless it is everything.
+    """
+    found = executions(
+        levels,
+        ticket.side,
+        qty=qty,
+        spend_notional=ticket.spend_notional,
+        limit_px=ticket.limit_px,
+        lot=ticket.item.filters.lot,
+    )
+    whole = qty is None or sum((level.qty for level in found), _ZERO) == qty
+    return found if whole or ticket.tif is not TimeInForce.FOK else []
+
+
+def would_take(ticket: Ticket, levels: list[Level]) -> bool:
+    """Return whether a limit order would trade at once."""
+    return (
+        ticket.limit_px is not None and bool(levels) and crosses(ticket.side, ticket.limit_px, levels[0].px)
+    )
+
+
+def quote_gap_px(view: MarketView, ticket: Ticket, last_px: Decimal, now_ms: int) -> Decimal:
+    """Return how far the opposite best quote stands above (buy) or below (sell) the last price."""
+    book = view.book(ticket.item, now_ms, 1)
+    assert book is not None, "there is a last price, so there is a book"
+    return book.asks[0].px - last_px if ticket.side is Side.BUY else book.bids[0].px - last_px
+
+
+def reached(view: MarketView, orders: list[Order], after_ms: int, until_ms: int) -> list[tuple[int, Order]]:
+    """Return the resting orders that are reached in [after_ms, until_ms], with when, by time."""
+    found: list[tuple[int, Order]] = []
+    for order in orders:
+        ticket = order.ticket
+        assert ticket.limit_px is not None, "only limit orders rest"
+        moment_ms = crossing_ms(
+            view,
+            ticket.item,
+            ticket.side,
+            ticket.limit_px - order.quote_gap_px,
+            after_ms=after_ms,
+            until_ms=until_ms,
+        )
+        if moment_ms is not None:
+            found.append((moment_ms, order))
+    return sorted(found, key=lambda pair: (pair[0], pair[1].order_id))
 
 
 def crosses(side: Side, limit_px: Decimal, px: Decimal) -> bool:

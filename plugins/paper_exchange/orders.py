@@ -30,6 +30,7 @@ class TimeInForce(StrEnum):
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
+    GTX = "GTX"  # futures' post-only
 
 
 class Status(StrEnum):
@@ -58,11 +59,15 @@ class Ticket:
     spend_notional: Decimal | None
     limit_px: Decimal | None
     client_id: str
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. Price in quote, quantity in base units; the fee in units of `fee_asset`."""
+    """One execution. Price in quote, quantity in base units; the fee in units of `fee_asset`.
+
+    `realized_pnl`: what it realized of a futures position, quote units before the fee.
+    """
 
     trade_id: int
     order_id: int
@@ -74,6 +79,7 @@ class Fill:
     fee_asset: str
     maker: bool
     at_ms: int
+    realized_pnl: Decimal = _ZERO
 
     @property
     def notional(self) -> Decimal:

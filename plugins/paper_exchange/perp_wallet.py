@@ -7,6 +7,7 @@ from enum import StrEnum
 from paper_exchange.brackets import most_leverage
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Instrument
+from paper_exchange.perp_position import Position
 
 DEFAULT_LEVERAGE = 20
 _ZERO = Decimal(0)
@@ -27,13 +28,36 @@ class MarginSetting:
     margin_type: MarginType = MarginType.CROSSED
 
 
+class IncomeKind(StrEnum):
+    """Why a wallet balance changed."""
+
+    COMMISSION = "COMMISSION"
+    REALIZED_PNL = "REALIZED_PNL"
+    FUNDING_FEE = "FUNDING_FEE"
+
+
+@dataclass(frozen=True, slots=True)
+class Income:
+    """One change of a wallet balance, in units of `asset`; received is positive."""
+
+    identity: int
+    name: str
+    kind: IncomeKind
+    amount: Decimal
+    asset: str
+    at_ms: int
+    trade_id: int | None
+
+
 class PerpWallet:
-    """Realized money of the futures account. Unrealized profit is never stored."""
+    """Realized money of the futures account, and its positions. Unrealized profit is never stored."""
 
     def __init__(self, deposits: dict[str, Decimal], opened_ms: int) -> None:
         """Start with `deposits` (asset to amount, >= 0), made at `opened_ms` (> 0)."""
         self._balances = dict(deposits)
         self._settings: dict[str, MarginSetting] = {}
+        self._positions: dict[str, Position] = {}
+        self.incomes: list[Income] = []
         self.updated_ms = opened_ms
 
     def balance(self, asset: str) -> Decimal:
@@ -44,19 +68,50 @@ class PerpWallet:
         """Return the assets that were ever held, by name."""
         return sorted(self._balances)
 
+    def position(self, item: Instrument) -> Position:
+        """Return the live position of a symbol."""
+        return self._positions.setdefault(item.name, Position(item))
+
+    def open_positions(self) -> list[Position]:
+        """Return the positions that are not flat, by symbol."""
+        return [position for _, position in sorted(self._positions.items()) if position.qty]
+
+    def book(
+        self, item: Instrument, kind: IncomeKind, amount: Decimal, at_ms: int, trade_id: int | None = None
+    ) -> None:
+        """Add `amount` (received is positive; zero is not booked) to the settlement asset's balance."""
+        if not amount:
+            return
+        self._balances[item.quote] = self.balance(item.quote) + amount
+        self.incomes.append(
+            Income(len(self.incomes) + 1, item.name, kind, amount, item.quote, at_ms, trade_id)
+        )
+        self.updated_ms = max(at_ms, self.updated_ms)
+
     def setting(self, name: str) -> MarginSetting:
         """Return the live margin setting of a symbol."""
         return self._settings.setdefault(name, MarginSetting())
 
     def set_leverage(self, item: Instrument, leverage: int) -> None:
-        """Change a symbol's leverage; -4028 outside of 1..the coin's largest."""
+        """Change a symbol's leverage; -4028 outside of 1..the coin's largest.
+
+        -4161 when it would shrink while an isolated position is open.
+        """
         if not 1 <= leverage <= most_leverage(item.base):
             raise RefusedRequestError(-4028, f"Leverage {leverage} is not valid")
-        self.setting(item.name).leverage = leverage
+        setting = self.setting(item.name)
+        isolated = setting.margin_type is MarginType.ISOLATED
+        if isolated and self.position(item).qty and leverage < setting.leverage:
+            raise RefusedRequestError(
+                -4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions."
+            )
+        setting.leverage = leverage
 
     def set_margin_type(self, item: Instrument, margin_type: MarginType) -> None:
-        """Change a symbol's margin type; -4046 when it is that already."""
+        """Change a symbol's margin type; -4046 when it is that already, -4048 while a position is open."""
         setting = self.setting(item.name)
         if setting.margin_type is margin_type:
             raise RefusedRequestError(-4046, "No need to change margin type.")
+        if self.position(item).qty:
+            raise RefusedRequestError(-4048, "Margin type cannot be changed if there exists position.")
         setting.margin_type = margin_type

@@ -1,6 +1,5 @@
 """Signed spot endpoints: `/api/v3/account`, and what ccxt asks `/sapi/v1` for once it has a key."""
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from fastapi import APIRouter, Request
@@ -9,11 +8,10 @@ from fastapi.responses import JSONResponse
 from paper_exchange.account import Account
 from paper_exchange.instruments import Venue
 from paper_exchange.rows import JsonObject, money
-from paper_exchange.signing import SignedRequest
+from paper_exchange.signing import Enter
 from paper_exchange.spot_market import FEE_RATE
 from paper_exchange.view import MarketView
 
-Enter = Callable[[Request], Awaitable[SignedRequest]]
 _FEE_BPS = int(FEE_RATE * 10_000)
 
 

@@ -22,6 +22,8 @@ from paper_exchange.account import Account
 from paper_exchange.clock import MarketClock
 from paper_exchange.control import control_router
 from paper_exchange.errors import RefusedRequestError, UsageError
+from paper_exchange.perp_market import PerpMarket
+from paper_exchange.perp_order_routes import usdm_order_router
 from paper_exchange.private_spot import spot_account_router, wallet_router
 from paper_exchange.private_usdm import usdm_account_router
 from paper_exchange.public_spot import spot_router, system_router
@@ -50,23 +52,34 @@ def create_app(store: CandleStore, clock: MarketClock, account: Account | None =
     app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
-    market = SpotMarket(view, account.spot)
-
-    async def enter_spot(request: Request) -> SignedRequest:
-        signed = await gate.admit(request)
-        market.catch_up()
-        return signed
-
-    app.include_router(spot_account_router(view, account, enter_spot))
-    app.include_router(wallet_router(view, account, enter_spot))
-    app.include_router(spot_order_router(market, enter_spot))
-    app.include_router(usdm_account_router(view, account, gate))
+    _include_private(app, view, account, gate)
     app.include_router(control_router(clock))
     app.add_middleware(WeightMiddleware, meter=WeightMeter(clock))
     app.add_exception_handler(RefusedRequestError, _answer_refusal)
     app.add_exception_handler(HTTPException, _answer_unknown_path)
     app.add_exception_handler(RequestValidationError, _answer_bad_body)
     return app
+
+
+def _include_private(app: FastAPI, view: MarketView, account: Account, gate: Gate) -> None:
+    """Add the signed endpoints; each lets its market catch up with the clock before it answers."""
+    spot, perp = SpotMarket(view, account.spot), PerpMarket(view, account.perp)
+
+    async def enter_spot(request: Request) -> SignedRequest:
+        signed = await gate.admit(request)
+        spot.catch_up()
+        return signed
+
+    async def enter_perp(request: Request) -> SignedRequest:
+        signed = await gate.admit(request)
+        perp.catch_up()
+        return signed
+
+    app.include_router(spot_account_router(view, account, enter_spot))
+    app.include_router(wallet_router(view, account, enter_spot))
+    app.include_router(spot_order_router(spot, enter_spot))
+    app.include_router(usdm_account_router(perp, enter_perp))
+    app.include_router(usdm_order_router(perp, enter_perp))
 
 
 def serve(

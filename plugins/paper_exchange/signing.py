@@ -6,7 +6,7 @@ pair itself. Source: Binance, "Request Security" (spot) and "SIGNED Endpoint sec
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -48,6 +48,10 @@ class SignedRequest:
     """The parameters of a request whose signature and time have been checked; query and body together."""
 
     query_params: Mapping[str, str]
+
+
+# Checks a request and brings its market up to date: what every signed endpoint does first.
+Enter = Callable[[Request], Awaitable[SignedRequest]]
 
 
 class Gate:

@@ -9,7 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from paper_exchange.book import Level
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Instrument
-from paper_exchange.matching import KIND_OF, Liquidity, crosses, crossing_ms, executions
+from paper_exchange.matching import KIND_OF, Liquidity, immediate, quote_gap_px, reached, would_take
 from paper_exchange.order_log import OrderLog
 from paper_exchange.orders import Fill, Order, OrderType, Side, Status, Ticket, TimeInForce
 from paper_exchange.spot_filters import check_filters
@@ -35,12 +35,8 @@ class SpotMarket:
     def catch_up(self) -> None:
         """Fill the resting orders that the price has reached since the last call, in the order of time."""
         now_ms = self.view.now_ms()
-        reached = [
-            (moment_ms, order.order_id, order)
-            for order in self.log.open()
-            if (moment_ms := self._reached_ms(order, now_ms)) is not None
-        ]
-        for moment_ms, _, order in sorted(reached, key=lambda found: found[:2]):
+        after_ms = self._caught_up_ms + 1
+        for moment_ms, order in reached(self.view, self.log.open(), after_ms, now_ms):
             assert order.ticket.limit_px is not None, "only limit orders rest"
             execution = Level(order.ticket.limit_px, order.remaining_qty)
             self._settle(order, execution, maker=True, at_ms=moment_ms)
@@ -59,7 +55,10 @@ class SpotMarket:
             raise RefusedRequestError(-2010, "Duplicate order sent.")
         check_filters(ticket, last_px, len(resting))
         levels = self._liquidity.levels(ticket.item, ticket.side, now_ms)
-        found = _executions(ticket, levels)
+        post_only = ticket.order_type is OrderType.LIMIT_MAKER
+        if post_only and would_take(ticket, levels):
+            raise RefusedRequestError(-2010, "Order would immediately match and take.")
+        found = [] if post_only else immediate(ticket, levels, ticket.qty)
         qty = sum((level.qty for level in found), _ZERO) if ticket.qty is None else ticket.qty
         if not qty:
             raise RefusedRequestError(-1013, "Filter failure: LOT_SIZE")
@@ -73,7 +72,7 @@ class SpotMarket:
         if order.open and (ticket.order_type is OrderType.MARKET or ticket.tif is not TimeInForce.GTC):
             self._end(order, Status.EXPIRED)
         elif order.open:
-            order.quote_gap_px = self._quote_gap_px(ticket, last_px, now_ms)
+            order.quote_gap_px = quote_gap_px(self.view, ticket, last_px, now_ms)
         return order
 
     def cancel(self, name: str, order_id: int | None, client_id: str | None, cancel_id: str) -> Order:
@@ -90,22 +89,6 @@ class SpotMarket:
         if px is None:
             raise RefusedRequestError(-1013, "Market is closed.")
         return Decimal(repr(px))
-
-    def _quote_gap_px(self, ticket: Ticket, last_px: Decimal, now_ms: int) -> Decimal:
-        """Return how far the opposite best quote stands above (buy) or below (sell) the last price."""
-        book = self.view.book(ticket.item, now_ms, 1)
-        assert book is not None, "there is a last price, so there is a book"
-        return book.asks[0].px - last_px if ticket.side is Side.BUY else book.bids[0].px - last_px
-
-    def _reached_ms(self, order: Order, now_ms: int) -> int | None:
-        ticket = order.ticket
-        if ticket.limit_px is None or now_ms <= self._caught_up_ms:
-            return None
-        trigger_px = ticket.limit_px - order.quote_gap_px
-        after_ms = self._caught_up_ms + 1
-        return crossing_ms(
-            self.view, ticket.item, ticket.side, trigger_px, after_ms=after_ms, until_ms=now_ms
-        )
 
     def _settle(self, order: Order, execution: Level, *, maker: bool, at_ms: int) -> None:
         """Book one execution: pay from what is locked, receive less the fee (rounded down to 8 decimals)."""
@@ -134,25 +117,6 @@ class SpotMarket:
         elif order.ticket.limit_px is not None:
             self._wallet.unlock(item.quote, left_qty * order.ticket.limit_px)
         order.end(status, self.view.now_ms())
-
-
-def _executions(ticket: Ticket, levels: list[Level]) -> list[Level]:
-    """Return what a ticket gets at once; nothing for FOK unless it is everything."""
-    if ticket.order_type is OrderType.LIMIT_MAKER:
-        best = levels[0].px if levels else None
-        if best is not None and ticket.limit_px is not None and crosses(ticket.side, ticket.limit_px, best):
-            raise RefusedRequestError(-2010, "Order would immediately match and take.")
-        return []
-    found = executions(
-        levels,
-        ticket.side,
-        qty=ticket.qty,
-        spend_notional=ticket.spend_notional,
-        limit_px=ticket.limit_px,
-        lot=ticket.item.filters.lot,
-    )
-    whole = ticket.qty is None or sum((level.qty for level in found), _ZERO) == ticket.qty
-    return found if whole or ticket.tif is not TimeInForce.FOK else []
 
 
 def _needed(ticket: Ticket, qty: Decimal, found: list[Level]) -> tuple[str, Decimal]:

@@ -15,15 +15,18 @@ from paper_exchange.store import CandleStore
 _DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _CLIENT_ID = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 _MOST_DECIMALS = 8
+_TYPES = {Venue.SPOT: set(OrderType), Venue.PERP: {OrderType.LIMIT, OrderType.MARKET}}
+_TIMES = {Venue.SPOT: set(TimeInForce) - {TimeInForce.GTX}, Venue.PERP: set(TimeInForce)}
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
 def ticket(request: Parameters, store: CandleStore, venue: Venue) -> Ticket:
     """Return the order a request asks for; RefusedRequestError for a missing or malformed parameter."""
     item = query.symbol(request, store, venue)
-    side = _word(request, "side", Side, -1117, "Invalid side.")
-    order_type = _word(request, "type", OrderType, -1116, "Invalid orderType.")
-    qty, spend = decimal(request, "quantity"), decimal(request, "quoteOrderQty")
+    side = _word(request, "side", set(Side), -1117, "Invalid side.")
+    order_type = _word(request, "type", _TYPES[venue], -1116, "Invalid orderType.")
+    qty = decimal(request, "quantity")
+    spend = decimal(request, "quoteOrderQty") if venue is Venue.SPOT else None
     limit_px, tif = decimal(request, "price"), TimeInForce.GTC
     if order_type is OrderType.MARKET:
         _unwanted(request, "price", "timeInForce")
@@ -36,11 +39,13 @@ def ticket(request: Parameters, store: CandleStore, venue: Venue) -> Ticket:
         query.required(request, "quantity")
         query.required(request, "price")
     if order_type is OrderType.LIMIT:
-        tif = _word(request, "timeInForce", TimeInForce, -1115, "Invalid timeInForce.")
+        tif = _word(request, "timeInForce", _TIMES[venue], -1115, "Invalid timeInForce.")
     for name, value in (("quantity", qty), ("quoteOrderQty", spend), ("price", limit_px)):
         if value is not None and not value:
             raise RefusedRequestError(-1013, f"Invalid {name}.")
-    return Ticket(item, side, order_type, tif, qty, spend, limit_px, client_id(request, "newClientOrderId"))
+    own_id = client_id(request, "newClientOrderId")
+    reduce_only = venue is Venue.PERP and _reduce_only(request)
+    return Ticket(item, side, order_type, tif, qty, spend, limit_px, own_id, reduce_only)
 
 
 def decimal(request: Parameters, name: str) -> Decimal | None:
@@ -65,11 +70,19 @@ def client_id(request: Parameters, name: str) -> str:
     return text
 
 
-def _word(request: Parameters, name: str, words: type[_Word], code: int, message: str) -> _Word:
+def _word(request: Parameters, name: str, words: set[_Word], code: int, message: str) -> _Word:
     text = query.required(request, name)
-    if text not in set(words):
-        raise RefusedRequestError(code, message)
-    return words(text)
+    for word in words:
+        if word.value == text:
+            return word
+    raise RefusedRequestError(code, message)
+
+
+def _reduce_only(request: Parameters) -> bool:
+    """Return `reduceOnly`; -4061 for a position side of hedge mode, which the account is not in."""
+    if request.query_params.get("positionSide") not in {None, "", "BOTH"}:
+        raise RefusedRequestError(-4061, "Order's position side does not match user's setting.")
+    return request.query_params.get("reduceOnly", "").lower() == "true"
 
 
 def _unwanted(request: Parameters, *names: str) -> None:

@@ -38,9 +38,11 @@ def test_every_private_endpoint_refuses_a_wrong_signature(exchange: RunningExcha
             *("/fapi/v1/positionSide/dual", "/fapi/v1/multiAssetsMargin", "/fapi/v1/leverageBracket"),
             *("/sapi/v1/margin/allPairs", "/sapi/v1/margin/isolated/allPairs"),
             *("/api/v3/order", "/api/v3/openOrders", "/api/v3/allOrders", "/api/v3/myTrades"),
+            *("/fapi/v1/order", "/fapi/v1/openOrder", "/fapi/v1/openOrders", "/fapi/v1/allOrders"),
+            *("/fapi/v1/userTrades", "/fapi/v1/income"),
         ),
-        "POST": ("/fapi/v1/leverage", "/fapi/v1/marginType", "/api/v3/order"),
-        "DELETE": ("/api/v3/order", "/api/v3/openOrders"),
+        "POST": ("/fapi/v1/leverage", "/fapi/v1/marginType", "/api/v3/order", "/fapi/v1/order"),
+        "DELETE": ("/api/v3/order", "/api/v3/openOrders", "/fapi/v1/order", "/fapi/v1/allOpenOrders"),
     }
     query = sign({"symbol": "BTCUSDT", "leverage": 3, "timestamp": NOW_MS}, secret="wrong")
     for method, paths in routes.items():

@@ -1,0 +1,36 @@
+"""Which orders and trades a signed request asks for."""
+
+from typing import TypeVar
+
+from paper_exchange import query
+from paper_exchange.errors import RefusedRequestError
+from paper_exchange.instruments import Venue
+from paper_exchange.signing import SignedRequest
+from paper_exchange.store import CandleStore
+
+_Row = TypeVar("_Row")
+
+
+def wanted(signed: SignedRequest, store: CandleStore, venue: Venue) -> tuple[str, int | None, str | None]:
+    """Return symbol, order id and client id of a request; -1102 when both ids are missing."""
+    item = query.symbol(signed, store, venue)
+    order_id = query.integer(signed, "orderId")
+    own_id = signed.query_params.get("origClientOrderId") or None
+    if order_id is None and own_id is None:
+        raise RefusedRequestError(
+            -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+        )
+    return item.name, order_id, own_id
+
+
+def within(signed: SignedRequest, at_ms: int) -> bool:
+    """Return whether a moment lies in [startTime, endTime], as far as they are given."""
+    start_ms, end_ms = query.integer(signed, "startTime"), query.integer(signed, "endTime")
+    return (start_ms is None or at_ms >= start_ms) and (end_ms is None or at_ms <= end_ms)
+
+
+def page(signed: SignedRequest, found: list[_Row], first_id: int | None, default: int = 500) -> list[_Row]:
+    """Return the first `limit` rows from a given id or start on, else the last `limit`."""
+    most = query.limit(signed, default=default, most=1000, strict=False)
+    from_start = first_id is not None or query.integer(signed, "startTime") is not None
+    return found[:most] if from_start else found[-most:]

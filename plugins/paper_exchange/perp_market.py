@@ -1,0 +1,176 @@
+"""The USD-M market: takes orders, matches them, keeps positions, settles funding as the clock passes it.
+
+Everything that happened since the last request is worked through in the order of time before a request is
+answered: resting orders that the price reached and funding settlements (first at the same millisecond).
+Funding received is -rate * mark * signed quantity, with the mark of the settlement's own moment.
+"""
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+
+from paper_exchange.book import Level
+from paper_exchange.brackets import most_notional
+from paper_exchange.errors import RefusedRequestError
+from paper_exchange.instruments import Instrument
+from paper_exchange.matching import KIND_OF, Liquidity, immediate, quote_gap_px, reached, would_take
+from paper_exchange.order_log import OrderLog
+from paper_exchange.orders import Fill, Order, OrderType, Side, Status, Ticket, TimeInForce
+from paper_exchange.perp_filters import check_perp_filters
+from paper_exchange.perp_margin import Margin, asset_margin
+from paper_exchange.perp_position import MONEY_STEP
+from paper_exchange.perp_wallet import IncomeKind, MarginType, PerpWallet
+from paper_exchange.view import MarketView
+
+FEE_RATE = Decimal("0.0005")
+_ZERO = Decimal(0)
+_RESTING = {TimeInForce.GTC, TimeInForce.GTX}
+
+
+class PerpMarket:
+    """Orders, fills and funding of the account on USD-M."""
+
+    def __init__(self, view: MarketView, wallet: PerpWallet) -> None:
+        """Trade `wallet`'s money at the prices of `view`."""
+        self.view = view
+        self.wallet = wallet
+        self.log = OrderLog()
+        self._liquidity = Liquidity(view)
+        self._caught_up_ms = view.now_ms()
+
+    def catch_up(self) -> None:
+        """Work through what happened since the last call, in the order of time."""
+        now_ms, after_ms = self.view.now_ms(), self._caught_up_ms + 1
+        touched = reached(self.view, self.log.open(), after_ms, now_ms)
+        stamps = self._settlements(after_ms, now_ms)
+        for moment_ms, order in [*touched, (now_ms, None)]:
+            while stamps and stamps[0][0] <= moment_ms:
+                self._fund(*stamps.pop(0))
+            if order is not None and order.open:
+                self._fill_resting(order, moment_ms)
+        self._caught_up_ms = max(now_ms, self._caught_up_ms)
+
+    def mark(self, item: Instrument) -> Decimal:
+        """Return the present mark price; zero before the first candle."""
+        return self._mark_at(item, self.view.now_ms())
+
+    def margin(self, asset: str) -> Margin:
+        """Return the state of a settlement asset."""
+        return asset_margin(self.wallet, asset, self.mark, self.log.open())
+
+    def place(self, ticket: Ticket) -> Order:
+        """Take an order and execute what can be executed now; RefusedRequestError and no change otherwise."""
+        now_ms, item = self.view.now_ms(), ticket.item
+        px = self.view.last_px(KIND_OF[item.venue], item.name, now_ms)
+        if px is None or ticket.qty is None:
+            raise RefusedRequestError(-1013, "Market is closed.")
+        last_px = Decimal(repr(px))
+        resting = self.log.open(item.name)
+        if ticket.client_id and any(order.client_id == ticket.client_id for order in resting):
+            raise RefusedRequestError(-4116, "ClientOrderId is duplicated.")
+        check_perp_filters(ticket, self.mark(item), len(resting))
+        closable = self.wallet.position(item).closable_qty(_signed(ticket.side, ticket.qty))
+        if ticket.reduce_only and not closable:
+            raise RefusedRequestError(-2022, "ReduceOnly Order is rejected.")
+        levels = self._liquidity.levels(item, ticket.side, now_ms)
+        if ticket.tif is TimeInForce.GTX and would_take(ticket, levels):
+            raise RefusedRequestError(
+                -5022,
+                "Due to the order could not be executed as maker, the Post Only order will be rejected.",
+            )
+        found = immediate(ticket, levels, closable if ticket.reduce_only else ticket.qty)
+        if not ticket.reduce_only:
+            worst_px = max([level.px for level in found], default=last_px)
+            self._check_margin(ticket, ticket.qty - closable, ticket.limit_px or worst_px)
+        return self._take(ticket, ticket.qty, found, last_px, now_ms)
+
+    def cancel(self, name: str, order_id: int | None, client_id: str | None) -> Order:
+        """Cancel an open order; -2011 when there is none such."""
+        order = self.log.find(name, order_id, client_id)
+        if order is None or not order.open:
+            raise RefusedRequestError(-2011, "Unknown order sent.")
+        order.end(Status.CANCELED, self.view.now_ms())
+        return order
+
+    def _take(self, ticket: Ticket, qty: Decimal, found: list[Level], last_px: Decimal, now_ms: int) -> Order:
+        """Record an order that passed every check, and its immediate executions."""
+        order_id = next(self.log.order_ids)
+        order = Order(order_id, ticket, ticket.client_id or f"paper-{order_id}", qty, now_ms, now_ms)
+        self.log.add(order)
+        for level in found:
+            self._liquidity.take(ticket.item, level)
+            self._settle(order, level, maker=False, at_ms=now_ms)
+        if order.open and (ticket.order_type is OrderType.MARKET or ticket.tif not in _RESTING):
+            order.end(Status.EXPIRED, now_ms)
+        elif order.open:
+            order.quote_gap_px = quote_gap_px(self.view, ticket, last_px, now_ms)
+        return order
+
+    def _check_margin(self, ticket: Ticket, opened_qty: Decimal, px: Decimal) -> None:
+        """Refuse what the free margin (-2019) or the leverage's bracket (-2027) does not carry."""
+        name, base = ticket.item.name, ticket.item.base
+        leverage = self.wallet.setting(name).leverage
+        needed = opened_qty * px * (1 / Decimal(leverage) + FEE_RATE)
+        if opened_qty and needed > self.margin(ticket.item.quote).available:
+            raise RefusedRequestError(-2019, "Margin is insufficient.")
+        after_qty = abs(self.wallet.position(ticket.item).qty + _signed(ticket.side, ticket.qty or _ZERO))
+        if opened_qty and after_qty * px > most_notional(base, leverage):
+            raise RefusedRequestError(-2027, "Exceeded the maximum allowable position at current leverage.")
+
+    def _fill_resting(self, order: Order, at_ms: int) -> None:
+        """Fill a resting order at its limit: all of it, or what is left to reduce."""
+        limit_px, qty = order.ticket.limit_px, order.remaining_qty
+        assert limit_px is not None, "only limit orders rest"
+        if order.ticket.reduce_only:
+            qty = self.wallet.position(order.ticket.item).closable_qty(_signed(order.ticket.side, qty))
+        self._settle(order, Level(limit_px, qty), maker=True, at_ms=at_ms)
+
+    def _settle(self, order: Order, execution: Level, *, maker: bool, at_ms: int) -> None:
+        """Book one execution: position, realized profit, commission (rounded down to 8 decimals)."""
+        item, side = order.ticket.item, order.ticket.side
+        setting = self.wallet.setting(item.name)
+        position = self.wallet.position(item)
+        realized = position.trade(
+            _signed(side, execution.qty),
+            execution.px,
+            isolated_leverage=setting.leverage if setting.margin_type is MarginType.ISOLATED else None,
+            at_ms=at_ms,
+        )
+        fee = (execution.px * execution.qty * FEE_RATE).quantize(MONEY_STEP, ROUND_DOWN)
+        trade_id = next(self.log.trade_ids)
+        self.wallet.book(item, IncomeKind.REALIZED_PNL, realized, at_ms, trade_id)
+        self.wallet.book(item, IncomeKind.COMMISSION, -fee, at_ms, trade_id)
+        px, qty = execution.px, execution.qty
+        order.add(
+            Fill(trade_id, order.order_id, item, side, px, qty, fee, item.quote, maker, at_ms, realized)
+        )
+        for other in self.log.open(item.name):  # nothing left to reduce: the exchange takes them back
+            ticket = other.ticket
+            if ticket.reduce_only and not position.closable_qty(_signed(ticket.side, other.remaining_qty)):
+                other.end(Status.EXPIRED, at_ms)
+
+    def _settlements(self, after_ms: int, until_ms: int) -> list[tuple[int, Instrument, Decimal]]:
+        """Return (moment, instrument, rate) of every settlement in [after_ms, until_ms], by time."""
+        found: list[tuple[int, Instrument, Decimal]] = []
+        held = {position.item.name: position.item for position in self.wallet.open_positions()}
+        held |= {order.ticket.item.name: order.ticket.item for order in self.log.open()}
+        for name, item in sorted(held.items()):
+            known = self.view.settlements(name, until_ms)
+            pairs = zip(known.at_ms.tolist(), known.rates.tolist(), strict=True)
+            found += [(at_ms, item, Decimal(repr(rate))) for at_ms, rate in pairs if at_ms >= after_ms]
+        return sorted(found, key=lambda row: row[0])
+
+    def _fund(self, at_ms: int, item: Instrument, rate: Decimal) -> None:
+        """Pay or receive one settlement; an isolated position's goes through its margin."""
+        position = self.wallet.position(item)
+        received = -(rate * self._mark_at(item, at_ms) * position.qty)
+        received = received.quantize(MONEY_STEP, ROUND_HALF_EVEN)
+        self.wallet.book(item, IncomeKind.FUNDING_FEE, received, at_ms)
+        if self.wallet.setting(item.name).margin_type is MarginType.ISOLATED:
+            position.isolated_margin += received
+
+    def _mark_at(self, item: Instrument, at_ms: int) -> Decimal:
+        px = self.view.mark_px(item.name, at_ms)
+        return _ZERO if px is None else Decimal(repr(px)).quantize(MONEY_STEP)
+
+
+def _signed(side: Side, qty: Decimal) -> Decimal:
+    return qty if side is Side.BUY else -qty
