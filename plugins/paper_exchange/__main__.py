@@ -81,6 +81,9 @@ def serve(
     balance: Annotated[float, _money("USDT that each of the two wallets starts with.")] = DEFAULT_BALANCE,
     spot_balance: Annotated[float | None, _money("USDT in the spot wallet (default: --balance).")] = None,
     futures_balance: Annotated[float | None, _money("USDT in the USD-M wallet (default: --balance).")] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="JSON-lines file that every order, fill and funding is appended to.")
+    ] = None,
 ) -> None:
     """Serve spot and USD-M markets and an account over HTTP until interrupted."""
     start_ms = None if at is None else _parse_utc_ms(at)
@@ -90,6 +93,7 @@ def serve(
         raise UsageError("give --data DIR or --sample, not both")
     if seed is not None and data is not None:
         raise UsageError("--seed is the sample market's: give it without --data")
+    from paper_exchange.audit import AuditLog
     from paper_exchange.candles import INTERVALS_MS
     from paper_exchange.server import bind_loopback, create_app
     from paper_exchange.server import serve as serve_app
@@ -104,7 +108,12 @@ def serve(
     start_ms = _start_ms(store, start_ms, shift_ms)
     clock = MarketClock(None if as_now else start_ms, running=not frozen)
     account = _account(clock, balance, spot_balance, futures_balance)
-    serve_app(create_app(store, clock, account), listener, ready_file=ready_file, announce=typer.echo)
+    serve_app(
+        create_app(store, clock, account, AuditLog(audit)),
+        listener,
+        ready_file=ready_file,
+        announce=typer.echo,
+    )
 
 
 def _load(data: Path | None, seed: int | None, timeframe: str | None, shift_ms: int) -> "CandleStore":

@@ -1,14 +1,19 @@
-"""`/_control/clock`: read and drive the exchange's clock. For tests and rehearsals, on the loopback only.
+"""`/_control`: drive the exchange's clock and read its audit log. For tests and rehearsals.
 
-GET gives {"now_ms": .., "running": ..}. POST takes {"now_ms": ..} or {"advance_ms": ..}, and optionally
-{"running": true | false}, and answers as GET. The server refuses to listen elsewhere than on the loopback,
-so nobody outside the machine can reach it.
+`/clock`: GET gives {"now_ms": .., "running": ..}. POST takes {"now_ms": ..} or {"advance_ms": ..}, and
+optionally {"running": true | false}, and answers as GET.
+`/audit`: GET gives {"events": [..]} (see `audit`), with ?after=SEQ those after that sequence number.
+The server refuses to listen elsewhere than on the loopback, so nobody outside the machine can reach it.
 """
 
-from fastapi import APIRouter
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from paper_exchange import query
+from paper_exchange.audit import AuditLog
 from paper_exchange.clock import MarketClock
 
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
@@ -30,6 +35,18 @@ class ClockOrder(BaseModel):
         if self.now_ms is None and self.advance_ms is None and self.running is None:
             raise ValueError("give now_ms, advance_ms or running")
         return self
+
+
+def audit_router(audit: AuditLog, catch_up: Callable[[], None]) -> APIRouter:
+    """Return the router of the audit log; `catch_up` lets the markets work through what happened first."""
+    router = APIRouter(prefix="/_control")
+
+    @router.get("/audit")
+    async def read_audit(request: Request) -> JSONResponse:
+        catch_up()
+        return JSONResponse({"events": audit.events(query.integer(request, "after") or 0)})
+
+    return router
 
 
 def control_router(clock: MarketClock) -> APIRouter:

@@ -3,16 +3,21 @@
 from collections.abc import Iterator
 from itertools import count
 
-from paper_exchange.orders import Fill, Order
+from paper_exchange.audit import AuditLog
+from paper_exchange.orders import Fill, Order, Status
 
 _FIRST_ID = 1
 
 
 class OrderLog:
-    """Orders in the order they were taken; nothing is ever removed."""
+    """Orders in the order they were taken; nothing is ever removed.
 
-    def __init__(self) -> None:
-        """Start empty."""
+    Every change of an order goes through here, and so into the audit log.
+    """
+
+    def __init__(self, audit: AuditLog) -> None:
+        """Start empty; tell `audit` of every change."""
+        self._audit = audit
         self._orders: dict[int, Order] = {}
         self._open: dict[int, Order] = {}
         self._by_client_id: dict[tuple[str, str], Order] = {}
@@ -24,6 +29,17 @@ class OrderLog:
         self._orders[order.order_id] = order
         self._open[order.order_id] = order
         self._by_client_id[order.ticket.item.name, order.client_id] = order
+        self._audit.taken(order)
+
+    def fill(self, order: Order, fill: Fill) -> None:
+        """Book an execution of an open order."""
+        order.add(fill)
+        self._audit.filled(order, fill)
+
+    def end(self, order: Order, status: Status, at_ms: int) -> None:
+        """Close an open order as CANCELED or EXPIRED."""
+        order.end(status, at_ms)
+        self._audit.ended(order, status, at_ms)
 
     def find(self, name: str, order_id: int | None, client_id: str | None) -> Order | None:
         """Return the symbol's order with an id, or the latest with a client id; None when there is none."""

@@ -7,6 +7,7 @@ Funding received is -rate * mark * signed quantity, with the mark of the settlem
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
+from paper_exchange.audit import AuditLog
 from paper_exchange.book import Level
 from paper_exchange.brackets import most_notional
 from paper_exchange.errors import RefusedRequestError
@@ -28,11 +29,12 @@ _RESTING = {TimeInForce.GTC, TimeInForce.GTX}
 class PerpMarket:
     """Orders, fills and funding of the account on USD-M."""
 
-    def __init__(self, view: MarketView, wallet: PerpWallet) -> None:
-        """Trade `wallet`'s money at the prices of `view`."""
+    def __init__(self, view: MarketView, wallet: PerpWallet, audit: AuditLog | None = None) -> None:
+        """Trade `wallet`'s money at the prices of `view`; tell `audit` of everything."""
+        self._audit = audit or AuditLog()
         self.view = view
         self.wallet = wallet
-        self.log = OrderLog()
+        self.log = OrderLog(self._audit)
         self._liquidity = Liquidity(view)
         self._caught_up_ms = view.now_ms()
 
@@ -58,6 +60,13 @@ class PerpMarket:
 
     def place(self, ticket: Ticket) -> Order:
         """Take an order and execute what can be executed now; RefusedRequestError and no change otherwise."""
+        try:
+            return self._place(ticket)
+        except RefusedRequestError as refusal:
+            self._audit.refused(ticket, refusal, self.view.now_ms())
+            raise
+
+    def _place(self, ticket: Ticket) -> Order:
         now_ms, item = self.view.now_ms(), ticket.item
         px = self.view.last_px(KIND_OF[item.venue], item.name, now_ms)
         if px is None or ticket.qty is None:
@@ -87,7 +96,7 @@ class PerpMarket:
         order = self.log.find(name, order_id, client_id)
         if order is None or not order.open:
             raise RefusedRequestError(-2011, "Unknown order sent.")
-        order.end(Status.CANCELED, self.view.now_ms())
+        self.log.end(order, Status.CANCELED, self.view.now_ms())
         return order
 
     def _take(self, ticket: Ticket, qty: Decimal, found: list[Level], last_px: Decimal, now_ms: int) -> Order:
@@ -99,7 +108,7 @@ class PerpMarket:
             self._liquidity.take(ticket.item, level)
             self._settle(order, level, maker=False, at_ms=now_ms)
         if order.open and (ticket.order_type is OrderType.MARKET or ticket.tif not in _RESTING):
-            order.end(Status.EXPIRED, now_ms)
+            self.log.end(order, Status.EXPIRED, now_ms)
         elif order.open:
             order.quote_gap_px = quote_gap_px(self.view, ticket, last_px, now_ms)
         return order
@@ -139,13 +148,14 @@ class PerpMarket:
         self.wallet.book(item, IncomeKind.REALIZED_PNL, realized, at_ms, trade_id)
         self.wallet.book(item, IncomeKind.COMMISSION, -fee, at_ms, trade_id)
         px, qty = execution.px, execution.qty
-        order.add(
-            Fill(trade_id, order.order_id, item, side, px, qty, fee, item.quote, maker, at_ms, realized)
+        self.log.fill(
+            order,
+            Fill(trade_id, order.order_id, item, side, px, qty, fee, item.quote, maker, at_ms, realized),
         )
         for other in self.log.open(item.name):  # nothing left to reduce: the exchange takes them back
             ticket = other.ticket
             if ticket.reduce_only and not position.closable_qty(_signed(ticket.side, other.remaining_qty)):
-                other.end(Status.EXPIRED, at_ms)
+                self.log.end(other, Status.EXPIRED, at_ms)
 
     def _settlements(self, after_ms: int, until_ms: int) -> list[tuple[int, Instrument, Decimal]]:
         """Return (moment, instrument, rate) of every settlement in [after_ms, until_ms], by time."""
@@ -164,6 +174,8 @@ class PerpMarket:
         received = -(rate * self._mark_at(item, at_ms) * position.qty)
         received = received.quantize(MONEY_STEP, ROUND_HALF_EVEN)
         self.wallet.book(item, IncomeKind.FUNDING_FEE, received, at_ms)
+        if received:
+            self._audit.funded(self.wallet.incomes[-1])
         if self.wallet.setting(item.name).margin_type is MarginType.ISOLATED:
             position.isolated_margin += received
 

@@ -19,8 +19,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from paper_exchange.account import Account
+from paper_exchange.audit import AuditLog
 from paper_exchange.clock import MarketClock
-from paper_exchange.control import control_router
+from paper_exchange.control import audit_router, control_router
 from paper_exchange.errors import RefusedRequestError, UsageError
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_order_routes import usdm_order_router
@@ -39,20 +40,22 @@ _NO_SUCH_PATH = -5000
 _BAD_REQUEST = -1130
 
 
-def create_app(store: CandleStore, clock: MarketClock, account: Account | None = None) -> FastAPI:
+def create_app(
+    store: CandleStore, clock: MarketClock, account: Account | None = None, audit: AuditLog | None = None
+) -> FastAPI:
     """Build the application over a candle store; its time is the clock's.
 
     Signed requests act on `account` (default: one funded with the default balances and the rehearsal key).
+    Everything that becomes of their orders is told to `audit`.
     """
     account = account or Account.funded(clock.now_ms())
-    gate = Gate(account.credentials, clock)
     app = FastAPI(title="paper exchange", openapi_url=None, docs_url=None, redoc_url=None)
     view = MarketView(store, clock)
     app.include_router(spot_router(view))
     app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
-    _include_private(app, view, account, gate)
+    _include_private(app, view, account, audit or AuditLog())
     app.include_router(control_router(clock))
     app.add_middleware(WeightMiddleware, meter=WeightMeter(clock))
     app.add_exception_handler(RefusedRequestError, _answer_refusal)
@@ -61,9 +64,14 @@ def create_app(store: CandleStore, clock: MarketClock, account: Account | None =
     return app
 
 
-def _include_private(app: FastAPI, view: MarketView, account: Account, gate: Gate) -> None:
+def _include_private(app: FastAPI, view: MarketView, account: Account, audit: AuditLog) -> None:
     """Add the signed endpoints; each lets its market catch up with the clock before it answers."""
-    spot, perp = SpotMarket(view, account.spot), PerpMarket(view, account.perp)
+    gate = Gate(account.credentials, view.clock)
+    spot, perp = SpotMarket(view, account.spot, audit), PerpMarket(view, account.perp, audit)
+
+    def catch_up() -> None:
+        spot.catch_up()
+        perp.catch_up()
 
     async def enter_spot(request: Request) -> SignedRequest:
         signed = await gate.admit(request)
@@ -80,6 +88,7 @@ def _include_private(app: FastAPI, view: MarketView, account: Account, gate: Gat
     app.include_router(spot_order_router(spot, enter_spot))
     app.include_router(usdm_account_router(perp, enter_perp))
     app.include_router(usdm_order_router(perp, enter_perp))
+    app.include_router(audit_router(audit, catch_up))
 
 
 def serve(

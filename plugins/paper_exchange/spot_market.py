@@ -6,6 +6,7 @@ less the fee. What an order locked is either paid by its fills or unlocked when 
 
 from decimal import ROUND_DOWN, Decimal
 
+from paper_exchange.audit import AuditLog
 from paper_exchange.book import Level
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Instrument
@@ -24,10 +25,11 @@ _ZERO = Decimal(0)
 class SpotMarket:
     """Orders and fills of the account on spot."""
 
-    def __init__(self, view: MarketView, wallet: SpotWallet) -> None:
-        """Trade `wallet`'s money at the prices of `view`."""
+    def __init__(self, view: MarketView, wallet: SpotWallet, audit: AuditLog | None = None) -> None:
+        """Trade `wallet`'s money at the prices of `view`; tell `audit` of everything."""
+        self._audit = audit or AuditLog()
         self.view = view
-        self.log = OrderLog()
+        self.log = OrderLog(self._audit)
         self._wallet = wallet
         self._liquidity = Liquidity(view)
         self._caught_up_ms = view.now_ms()
@@ -48,6 +50,13 @@ class SpotMarket:
         RefusedRequestError and no change: -2010 duplicate client id among the open orders, insufficient
         balance or a post-only order that would take; -1013 a filter or no market.
         """
+        try:
+            return self._place(ticket)
+        except RefusedRequestError as refusal:
+            self._audit.refused(ticket, refusal, self.view.now_ms())
+            raise
+
+    def _place(self, ticket: Ticket) -> Order:
         now_ms = self.view.now_ms()
         last_px = self._last_px(ticket.item, now_ms)
         resting = self.log.open(ticket.item.name)
@@ -105,8 +114,9 @@ class SpotMarket:
         fee = (received * FEE_RATE).quantize(_FEE_STEP, ROUND_DOWN)
         self._wallet.receive(asset, received - fee)
         trade_id = next(self.log.trade_ids)
-        order.add(
-            Fill(trade_id, order.order_id, item, side, execution.px, execution.qty, fee, asset, maker, at_ms)
+        self.log.fill(
+            order,
+            Fill(trade_id, order.order_id, item, side, execution.px, execution.qty, fee, asset, maker, at_ms),
         )
 
     def _end(self, order: Order, status: Status) -> None:
@@ -116,7 +126,7 @@ class SpotMarket:
             self._wallet.unlock(item.base, left_qty)
         elif order.ticket.limit_px is not None:
             self._wallet.unlock(item.quote, left_qty * order.ticket.limit_px)
-        order.end(status, self.view.now_ms())
+        self.log.end(order, status, self.view.now_ms())
 
 
 def _needed(ticket: Ticket, qty: Decimal, found: list[Level]) -> tuple[str, Decimal]:

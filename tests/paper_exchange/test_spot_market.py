@@ -175,7 +175,7 @@ def test_crossing_is_when_the_last_price_first_gets_there(
 
     trigger_px = last_px(after_ms) * (1 + Decimal(bps) / 10_000)
     found_ms = crossing_ms(view, item, side, trigger_px, after_ms=after_ms, until_ms=until_ms)
-    margin = item.filters.tick  # shown prices are rounded to the tick, the path is not
+    margin = 10 * item.filters.tick  # shown prices are rounded to what was recorded, the path is not
     clearly = trigger_px - margin if side is Side.BUY else trigger_px + margin
     nearly = trigger_px + margin if side is Side.BUY else trigger_px - margin
     for moment_ms in range(after_ms, until_ms if found_ms is None else found_ms, 5_000):
