@@ -294,8 +294,7 @@ class HedgedStrategy(IStrategy):
 def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -> ExitCheckTuple:
     """Return a liquidation where freqtrade saw a stop that lies beyond the liquidation price."""
     liquidation_px = trade.liquidation_price
-    if check.exit_type is not ExitType.STOP_LOSS or not liquidation_px or high is None:
-        return check
-    if trade.is_short and liquidation_px <= min(high, trade.stop_loss):
+    stopped = check.exit_type is ExitType.STOP_LOSS and trade.is_short and high is not None
+    if stopped and liquidation_px and liquidation_px <= min(high, trade.stop_loss):
         return ExitCheckTuple(ExitType.LIQUIDATION)
     return check
