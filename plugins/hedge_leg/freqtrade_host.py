@@ -235,7 +235,7 @@ class HedgedStrategy(IStrategy):
         rows = self._rows[trade.pair]
         distance = liquidation_distance(trade, rate)
         threshold = roll_distance(trade, self.hedge.roll_distance)
-        if rows.policy.is_open_ended and distance >= threshold:
+        if rows.open_ended and distance >= threshold:
             return None  # what `decide_exit` would say, without asking it at every candle
         now_ms, opened_ms = epoch_ms_of(current_time), epoch_ms_of(trade.open_date_utc)
         row = rows.last_closed(now_ms)

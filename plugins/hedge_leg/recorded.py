@@ -114,13 +114,23 @@ class RecordedMarket:
 class SignalRows:
     """The columns of one pair's analysed frame that the scalar exit rules read, as arrays."""
 
-    __slots__ = ("at_ms", "entry_on", "negative_funding_h", "perp_close", "policy", "spot_close", "step_ms")
+    __slots__ = (
+        "at_ms",
+        "entry_on",
+        "negative_funding_h",
+        "open_ended",
+        "perp_close",
+        "policy",
+        "spot_close",
+        "step_ms",
+    )
 
     def __init__(
         self, frame: pd.DataFrame, entry_on: "pd.Series[bool]", policy: ExitPolicy, timeframe: str
     ) -> None:
         """Keep columns of `carry.features`, the entry signal and the limits of this run."""
         self.policy = policy
+        self.open_ended = policy.is_open_ended  # asked at every candle
         self.at_ms = epoch_ms(frame["date"])
         self.perp_close = frame["close"].to_numpy(dtype=float)
         self.spot_close = frame["spot_close"].to_numpy(dtype=float)

@@ -83,7 +83,8 @@ def roll_distance(trade: TradeView, configured: float) -> float:
 
     Never more than 80 % of the distance at the entry, or a pair with little room would roll at once.
     """
-    return min(configured, _MAX_ROLL_SHARE * liquidation_distance(trade, trade.open_rate))
+    at_entry = _MAX_ROLL_SHARE * liquidation_distance(trade, trade.open_rate)
+    return at_entry if at_entry < configured else configured
 
 
 def pnl_bps(mirrored: MirroredTrade, market: RecordedMarket, rows: SignalRows, now_ms: int) -> float:
