@@ -5,6 +5,7 @@ from typing import TypeVar
 from paper_exchange import query
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Venue
+from paper_exchange.orders import Fill, Order
 from paper_exchange.signing import SignedRequest
 from paper_exchange.store import CandleStore
 
@@ -21,6 +22,30 @@ def wanted(signed: SignedRequest, store: CandleStore, venue: Venue) -> tuple[str
             -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
         )
     return item.name, order_id, own_id
+
+
+def orders(signed: SignedRequest, recorded: list[Order]) -> list[Order]:
+    """Return the orders of a history request: from `orderId` on, within its times, one page."""
+    first_id = query.integer(signed, "orderId")
+    found = [
+        order
+        for order in recorded
+        if within(signed, order.created_ms) and (first_id is None or order.order_id >= first_id)
+    ]
+    return page(signed, found, first_id)
+
+
+def fills(signed: SignedRequest, recorded: list[Fill]) -> list[Fill]:
+    """Return the fills of a trades request: of `orderId`, from `fromId` on, within its times, one page."""
+    order_id, first_id = query.integer(signed, "orderId"), query.integer(signed, "fromId")
+    found = [
+        fill
+        for fill in recorded
+        if within(signed, fill.at_ms)
+        and (order_id is None or fill.order_id == order_id)
+        and (first_id is None or fill.trade_id >= first_id)
+    ]
+    return page(signed, found, first_id)
 
 
 def within(signed: SignedRequest, at_ms: int) -> bool:

@@ -85,28 +85,15 @@ def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
     async def all_orders(request: Request) -> JSONResponse:
         signed = await enter(request)
         item = query.symbol(signed, store, Venue.PERP)
-        first_id = query.integer(signed, "orderId")
-        found = [
-            order
-            for order in market.log.of(item.name)
-            if order_query.within(signed, order.created_ms)
-            and (first_id is None or order.order_id >= first_id)
-        ]
-        return JSONResponse([perp_order_row(order) for order in order_query.page(signed, found, first_id)])
+        found = order_query.orders(signed, market.log.of(item.name))
+        return JSONResponse([perp_order_row(order) for order in found])
 
     @router.get("/userTrades")
     async def trades(request: Request) -> JSONResponse:
         signed = await enter(request)
         item = query.symbol(signed, store, Venue.PERP)
-        order_id, first_id = query.integer(signed, "orderId"), query.integer(signed, "fromId")
-        found = [
-            fill
-            for fill in market.log.fills(item.name)
-            if order_query.within(signed, fill.at_ms)
-            and (order_id is None or fill.order_id == order_id)
-            and (first_id is None or fill.trade_id >= first_id)
-        ]
-        return JSONResponse([perp_fill_row(fill) for fill in order_query.page(signed, found, first_id)])
+        found = order_query.fills(signed, market.log.fills(item.name))
+        return JSONResponse([perp_fill_row(fill) for fill in found])
 
     @router.get("/income")
     async def incomes(request: Request) -> JSONResponse:
