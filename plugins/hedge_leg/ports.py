@@ -1,0 +1,187 @@
+"""What the engine asks of the outside. The docstrings are the contract; every adapter passes its tests.
+
+Reads raise `VenueUnavailable` when they fail: a failed read is unknown, never zero or empty. Only
+`SpotVenue.place` and `PerpVenue.close` change anything; each raises `VenueRefused` only with proof that no
+order exists, and `OutcomeUnknown` for everything else that is not an answer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from hedge_leg.core.events import Event
+from hedge_leg.core.orders import OrderIntent, OrderReport
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """The filters of one spot market. Quantities base units, prices and notionals quote.
+
+    `max_qty`: of one order, the smaller of lot and market-lot limits. `fee_rate`: expected taker fee, fraction.
+    `fee_in_base`: whether a buy's fee is expected to be taken from the base that arrives.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    lot: Decimal
+    tick: Decimal
+    min_qty: Decimal
+    max_qty: Decimal
+    min_notional: Decimal
+    fee_rate: Decimal
+    fee_in_base: bool
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Levels (price, quantity), best first, as of `at_ms` by our clock when the answer came."""
+
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpotTrade:
+    """One of the account's own trades, with the venue's id of its order."""
+
+    trade_id: str
+    order_id: str
+    qty: Decimal
+    px: Decimal
+    filled_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerpOrder:
+    """A perp order on the venue: signed filled `qty` (sells negative), `value` = sum of price x |qty|, `fee` quote.
+
+    `reduce_only` and `client_id` as the venue tells them; `liquidation`: forced by the venue (liquidation, ADL).
+    """
+
+    order_id: str
+    client_id: str
+    qty: Decimal
+    value: Decimal
+    fee: Decimal
+    created_ms: int
+    filled_ms: int
+    open: bool
+    reduce_only: bool
+    liquidation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """A settlement that was paid; received positive, quote units."""
+
+    key: str
+    amount: Decimal
+    paid_ms: int
+
+
+class SpotVenue(Protocol):
+    """The account's spot side of one exchange."""
+
+    def rules(self, symbol: str) -> MarketRules:
+        """Return the market's filters; ConfigError when there is no such spot market."""
+        ...
+
+    def book(self, symbol: str) -> Book:
+        """Return the present book, at least the levels that a carry's size needs."""
+        ...
+
+    def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        """Return (free, total) per asset; an asset that is absent from a successful answer is zero."""
+        ...
+
+    def place(self, intent: OrderIntent) -> OrderReport:
+        """Send an IOC limit order once, never again. Raises VenueRefused or OutcomeUnknown."""
+        ...
+
+    def find(self, intent: OrderIntent) -> OrderReport | None:
+        """Look an order up by its client id; None when the venue says that it does not know it."""
+        ...
+
+    def cancel(self, intent: OrderIntent) -> None:
+        """Ask to cancel. Says nothing about the outcome: `find` tells; raises VenueUnavailable only."""
+        ...
+
+    def open_client_ids(self, symbol: str) -> frozenset[str]:
+        """Return the client ids of the market's open orders."""
+        ...
+
+    def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:
+        """Return the account's trades of the market from `since_ms` (venue time) on, oldest first."""
+        ...
+
+
+class PerpVenue(Protocol):
+    """What the engine may know and do of the perp side, besides freqtrade."""
+
+    def short_qty(self, pair: str) -> Decimal:
+        """Return the position in base units, short positive, long negative, 0 flat."""
+        ...
+
+    def orders_since(self, pair: str, since_ms: int) -> Sequence[PerpOrder]:
+        """Return the account's perp orders of the pair created from `since_ms` on, with exact books."""
+        ...
+
+    def funding_since(self, pair: str, since_ms: int) -> Sequence[FundingPayment]:
+        """Return the settlements paid from `since_ms` on, oldest first."""
+        ...
+
+    def close(self, pair: str, qty: Decimal, client_id: str) -> PerpOrder:
+        """Buy `qty` base units reduce-only at market. Raises VenueRefused or OutcomeUnknown."""
+        ...
+
+    def find(self, pair: str, client_id: str) -> PerpOrder | None:
+        """Look one of our perp orders up by client id; None when the venue does not know it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One event as the journal holds it; versions of a carry are 1..n without a gap."""
+
+    carry_id: str
+    version: int
+    event: Event
+
+
+class Journal(Protocol):
+    """Append-only facts, keyed (carry, version)."""
+
+    def append(self, carry_id: str, after_version: int, events: Sequence[Event]) -> None:
+        """Make the events durable as versions after_version + 1 .., all or none, before returning.
+
+        VersionConflict when the carry is not at `after_version`; JournalError when nothing was written.
+        """
+        ...
+
+    def read(self, carry_id: str) -> Sequence[Recorded]:
+        """Return a carry's events by version; empty for an unknown carry."""
+        ...
+
+    def stream(self) -> Iterable[Recorded]:
+        """Yield everything, carries in the order they began, each by version."""
+        ...
+
+    def close(self) -> None:
+        """Release the lease and the connection."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, injected: nothing in the engine asks the machine."""
+
+    def now_ms(self) -> int:
+        """Return Unix milliseconds, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
