@@ -11,37 +11,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedge_leg.core.events import Event
+from hedge_leg.core.market import Book as Book
+from hedge_leg.core.market import MarketRules as MarketRules
 from hedge_leg.core.orders import OrderIntent, OrderReport
-
-
-@dataclass(frozen=True, slots=True)
-class MarketRules:
-    """The filters of one spot market. Quantities base units, prices and notionals quote.
-
-    `max_qty`: of one order, the smaller of lot and market-lot limits. `fee_rate`: expected taker fee, fraction.
-    `fee_in_base`: whether a buy's fee is expected to be taken from the base that arrives.
-    """
-
-    symbol: str
-    base: str
-    quote: str
-    lot: Decimal
-    tick: Decimal
-    min_qty: Decimal
-    max_qty: Decimal
-    min_notional: Decimal
-    fee_rate: Decimal
-    fee_in_base: bool
-    active: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """Levels (price, quantity), best first, as of `at_ms` by our clock when the answer came."""
-
-    bids: tuple[tuple[Decimal, Decimal], ...]
-    asks: tuple[tuple[Decimal, Decimal], ...]
-    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +29,9 @@ class SpotTrade:
 
 @dataclass(frozen=True, slots=True)
 class PerpOrder:
-    """A perp order on the venue: signed filled `qty` (sells negative), `value` = sum of price x |qty|, `fee` quote.
+    """A perp order on the venue, with exact books: signed filled `qty` (sells negative), base units.
 
-    `reduce_only` and `client_id` as the venue tells them; `liquidation`: forced by the venue (liquidation, ADL).
+    `value` = sum of price x |qty| and `fee` in quote. `liquidation`: forced by the venue (or ADL).
     """
 
     order_id: str

@@ -98,4 +98,4 @@ def pnl_bps(mirrored: MirroredTrade, market: RecordedMarket, rows: SignalRows, n
         return float("nan")
     earned = market.funding_per_unit(mirrored.last_ms, now_ms)
     net = mirrored.marked_net(exact(perp_px), exact(spot_px), earned)
-    return float(net / mirrored.entry_notional) / BPS
+    return float(net / mirrored.books.entry_notional) / BPS

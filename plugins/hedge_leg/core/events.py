@@ -63,7 +63,7 @@ class PerpFilled:
 
 @dataclass(frozen=True, slots=True)
 class PerpSettled:
-    """The exact books of a finished perp order: signed `qty`, `value` = sum of price x |qty|, `fee` (quote)."""
+    """The exact books of a finished perp order: signed `qty`; `value` (sum of px x |qty|), `fee` in quote."""
 
     at_ms: int
     order_id: str

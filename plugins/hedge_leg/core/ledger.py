@@ -29,6 +29,8 @@ class Account(StrEnum):
     FEES_SPOT = "fees_spot"
     BORROW = "borrow"
     FIXED = "fixed"
+    REMAINDER = "remainder"  # base and quote: inventory below a lot, handed from carry to carry at cost
+    COIN_VALUE = "coin_value"  # quote: worth of fees that were paid in a third coin
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Protocol
 
-from hedge_leg.core.amounts import ZERO, Bps, lots_down, money
+from hedge_leg.core.amounts import ZERO, Bps, lots_down
+from hedge_leg.core.books import PairBooks
 from hedge_leg.core.ledger import Account, Ledger
 
 _DAY_MS = Decimal(86_400_000)
@@ -64,8 +65,7 @@ class MirroredTrade:
 
     ledger: Ledger
     booked: Decimal
-    entry_notional: Decimal
-    perp_entry_value: Decimal
+    books: PairBooks
     last_ms: int
 
     def marked_net(self, perp_px: Decimal, spot_px: Decimal, funding_per_unit: Decimal) -> Decimal:
@@ -73,11 +73,8 @@ class MirroredTrade:
 
         `funding_per_unit` is what a unit has earned since the last fill, in quote per base unit.
         """
-        ledger = self.ledger
-        perp = ledger.perp_qty
-        perp_open = perp * perp_px + (self.perp_entry_value if perp < ZERO else -self.perp_entry_value)
-        spot_open = ledger.spot_qty * spot_px - ledger.balance(Account.SPOT_COST)
-        return ledger.net + perp_open + spot_open - perp * funding_per_unit
+        earned = -self.ledger.perp_qty * funding_per_unit
+        return self.ledger.net + self.books.unrealized(perp_px, spot_px) + earned
 
 
 class _Fold:
@@ -86,10 +83,8 @@ class _Fold:
     def __init__(self, market: MarketView, terms: HedgeTerms, base: str, quote: str) -> None:
         self.market = market
         self.terms = terms
-        self.ledger = Ledger(quote=quote, base=base)
-        self.perp_entry_value = ZERO  # raw entry value of the open perp quantity, quote, >= 0
-        self.perp_known_pnl = ZERO  # raw realized perp price P&L minus perp fees: freqtrade's own part
-        self.entry_notional = ZERO
+        self.books = PairBooks(base, quote)
+        self.ledger = self.books.ledger
         self.last_ms = 0
 
     def step(self, at_ms: int, fills: Sequence[PerpFill]) -> None:
@@ -100,14 +95,12 @@ class _Fold:
             self._accrue(at_ms)
         self.last_ms = at_ms
         for fill in fills:
-            fee = money(abs(fill.qty) * fill.px * fill.fee_rate)
-            self.ledger.transfer(at_ms, "perp fee", Account.FEES_PERP, fee)
-            self.perp_known_pnl -= fee
+            self.books.perp_fee(at_ms, abs(fill.qty) * fill.px * fill.fee_rate)
         net_qty = sum((fill.qty for fill in fills), ZERO)
         weight = sum((abs(fill.qty) for fill in fills), ZERO)
         px = sum((abs(fill.qty) * fill.px for fill in fills), ZERO) / weight
         for fill in sorted(fills, key=lambda one: (one.qty, one.px)):  # short entries first
-            self._fill_perp(at_ms, fill)
+            self.books.perp_fill(at_ms, fill.qty, abs(fill.qty) * fill.px)
         slippage = self.terms.perp_slippage.of(abs(net_qty) * px)
         self.ledger.transfer(at_ms, "perp slippage", Account.PRICE_PNL, slippage)
         self._follow_with_spot(at_ms, px, at_open=all(fill.at_open for fill in fills))
@@ -120,26 +113,6 @@ class _Fold:
         borrow = self.terms.borrow_daily.of(self.ledger.balance(Account.SPOT_COST)) * days
         self.ledger.transfer(at_ms, "borrow", Account.BORROW, borrow)
 
-    def _fill_perp(self, at_ms: int, fill: PerpFill) -> None:
-        base = self.ledger.base
-        held = self.ledger.perp_qty
-        reduces = held * fill.qty < ZERO
-        if reduces:
-            closed = min(abs(fill.qty), abs(held))
-            entry_value = money(self.perp_entry_value * closed / abs(held))
-            if closed == abs(held):
-                entry_value = self.perp_entry_value
-            pnl = money(closed * fill.px - entry_value) * (1 if held > ZERO else -1)
-            self.perp_entry_value -= entry_value
-            self.perp_known_pnl += pnl
-            self.ledger.transfer(at_ms, "perp price P&L", Account.PRICE_PNL, -pnl)
-        else:
-            self.perp_entry_value += money(abs(fill.qty) * fill.px)
-            self.entry_notional += abs(fill.qty) * fill.px
-        self.ledger.record(
-            at_ms, "perp fill", ((Account.PERP, base, fill.qty), (Account.MARKET, base, -fill.qty))
-        )
-
     def _follow_with_spot(self, at_ms: int, perp_px: Decimal, *, at_open: bool) -> None:
         target = lots_down(abs(self.ledger.perp_qty), self.terms.lot)
         change = target - self.ledger.spot_qty
@@ -148,28 +121,8 @@ class _Fold:
         raw_px = self.market.spot_px(at_ms, perp_px, at_open=at_open)
         slip = self.terms.spot_slippage.of(raw_px)
         px = raw_px + slip if change > ZERO else raw_px - slip
-        self._fill_spot(at_ms, change, px)
-        self.ledger.transfer(at_ms, "spot fee", Account.FEES_SPOT, self.terms.spot_fee.of(abs(change) * px))
-
-    def _fill_spot(self, at_ms: int, change: Decimal, px: Decimal) -> None:
-        ledger, base, quote = self.ledger, self.ledger.base, self.ledger.quote
-        cost = money(change * px)
-        cash = -cost
-        if change < ZERO:
-            held_cost = ledger.balance(Account.SPOT_COST)
-            whole = -change == ledger.spot_qty
-            cost = -held_cost if whole else money(held_cost * change / ledger.spot_qty)
-        ledger.record(
-            at_ms,
-            "spot fill",
-            (
-                (Account.SPOT, base, change),
-                (Account.MARKET, base, -change),
-                (Account.CASH, quote, cash),
-                (Account.SPOT_COST, quote, cost),
-                (Account.PRICE_PNL, quote, -(cash + cost)),
-            ),
-        )
+        self.books.spot_fill(at_ms, change, px)
+        self.books.spot_fee(at_ms, self.terms.spot_fee.of(abs(change) * px))
 
 
 def mirror(
@@ -191,8 +144,7 @@ def mirror(
         fold.step(at_ms, list(group))
     return MirroredTrade(
         ledger=fold.ledger,
-        booked=fold.ledger.net - fold.perp_known_pnl,
-        entry_notional=fold.entry_notional,
-        perp_entry_value=fold.perp_entry_value,
+        booked=fold.ledger.net - fold.books.perp_realized,
+        books=fold.books,
         last_ms=fold.last_ms,
     )

@@ -1,0 +1,118 @@
+"""What a carry has earned and how long it stood unhedged: queries over its facts, nothing stored.
+
+Facts are folded in the order of their own times, whatever the order they were delivered in, so the same
+facts always give the same books. `unhedged` integrates |short - spot| x price over time, from fills, and
+counts only what exceeds the tolerance: a remainder below a lot is not exposure that anybody could trade away.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedge_leg.core.amounts import ZERO, money
+from hedge_leg.core.books import PairBooks
+from hedge_leg.core.ledger import Account
+from hedge_leg.core.orders import Side
+from hedge_leg.core.position import Carry, PerpFact
+
+_MS = Decimal(1000)
+
+
+def books(carry: Carry) -> PairBooks:
+    """Return both legs' books from all facts of a carry."""
+    announced = carry.facts
+    made = PairBooks(announced.base, announced.quote)
+    made.inventory(announced.at_ms, announced.inherited_qty, announced.inherited_cost)
+    steps: list[tuple[int, int, str]] = [
+        *((one.filled_ms, 0, one.order_id) for one in carry.perp.values()),
+        *((one.filled_ms, 1, one.trade_id) for one in carry.fills.values()),
+        *((one.paid_ms, 2, one.key) for one in carry.funding.values()),
+        *((one.at_ms, 3, one.key) for one in carry.costs.values()),
+        *((one.at_ms, 4, one.key) for one in carry.adjusted.values()),
+    ]
+    for _at_ms, kind, key in sorted(steps):
+        _STEPS[kind](made, carry, key)
+    if carry.closed is not None:
+        made.inventory(carry.closed.at_ms, -carry.closed.dust_qty, -carry.closed.dust_cost)
+    return made
+
+
+def _book_perp(made: PairBooks, carry: Carry, key: str) -> None:
+    one = carry.perp[key]
+    made.perp_fee(one.filled_ms, one.fee)
+    made.perp_fill(one.filled_ms, one.qty, one.value)
+
+
+def _book_spot(made: PairBooks, carry: Carry, key: str) -> None:
+    one, facts = carry.fills[key], carry.facts
+    made.spot_fill(one.filled_ms, one.qty if one.side is Side.BUY else -one.qty, one.px)
+    if one.fee_asset == facts.base:
+        made.spot_fee_in_base(one.filled_ms, one.fee)
+    elif one.fee_asset == facts.quote:
+        made.spot_fee(one.filled_ms, one.fee)
+    else:
+        made.spot_fee_in_coin(one.filled_ms, one.fee_asset, one.fee, one.fee_value)
+
+
+def _book_funding(made: PairBooks, carry: Carry, key: str) -> None:
+    one = carry.funding[key]
+    made.ledger.transfer(one.paid_ms, "funding", Account.FUNDING, -one.amount)
+
+
+def _book_cost(made: PairBooks, carry: Carry, key: str) -> None:
+    one = carry.costs[key]
+    account = Account.BORROW if one.kind == "borrow" else Account.FIXED
+    made.ledger.transfer(one.at_ms, one.kind, account, one.amount)
+
+
+def _book_adjustment(made: PairBooks, carry: Carry, key: str) -> None:
+    one = carry.adjusted[key]
+    made.spot_fill(one.at_ms, one.qty, one.px)
+
+
+_STEPS = (_book_perp, _book_spot, _book_funding, _book_cost, _book_adjustment)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How a carry stood unhedged: worst notional (quote), total quote x seconds, and the present notional."""
+
+    worst_notional: Decimal
+    total_usd_s: Decimal
+    now_notional: Decimal
+
+
+def exposure(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> Exposure:
+    """Integrate the unhedged notional from the first fill to `now_ms` (or the carry's end).
+
+    `tolerance_qty` base units: an imbalance up to it counts as hedged.
+    """
+    steps = sorted(
+        [
+            *((one.filled_ms, -one.qty, _px_of(one)) for one in carry.perp.values()),
+            *((one.filled_ms, -one.base_change(carry.facts.base), one.px) for one in carry.fills.values()),
+            *((one.at_ms, -one.qty, one.px) for one in carry.adjusted.values()),
+        ],
+        key=lambda step: step[0],
+    )
+    gap, px, total, worst = -carry.facts.inherited_qty, carry.facts.reference_px, ZERO, ZERO
+    last_ms = steps[0][0] if steps else now_ms
+    end_ms = carry.closed.at_ms if carry.closed is not None else now_ms
+    for at_ms, change, step_px in [*steps, (max(end_ms, last_ms), ZERO, None)]:
+        notional = abs(gap) * px if abs(gap) > tolerance_qty else ZERO
+        lasted_ms = max(at_ms - last_ms, 0)
+        if lasted_ms and notional:
+            total += notional * lasted_ms / _MS
+            worst = max(worst, notional)
+        gap, last_ms = gap + change, max(at_ms, last_ms)
+        px = step_px or px
+    return Exposure(money(worst), money(total), money(abs(gap) * px if abs(gap) > tolerance_qty else ZERO))
+
+
+def _px_of(one: PerpFact) -> Decimal:
+    return one.value / abs(one.qty) if one.qty else ZERO
+
+
+def entry_notional(carry: Carry) -> Decimal:
+    """Return the quote value of the perp's entries; what was planned before there is any."""
+    entered = sum((one.value for one in carry.perp.values() if one.qty < ZERO), ZERO)
+    return entered or carry.facts.planned_qty * carry.facts.reference_px

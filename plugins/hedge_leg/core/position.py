@@ -1,0 +1,313 @@
+"""One carry as its facts tell it. `evolve` is the only way it changes.
+
+Facts are kept under the outside's own keys (order id, trade id, settlement), so a fact that is delivered
+twice, late or out of order leaves the carry as it was. Quantities and P&L are queries over the facts.
+"""
+
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, assert_never
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.orders import InFlight, Sent, SpotFill, Unknown, Working
+from hedge_leg.core.states import Mode, State, next_state
+
+
+@dataclass(frozen=True, slots=True)
+class PerpFact:
+    """What is known of one perp order: signed `qty`, `value` = price x |qty| and `fee` in quote."""
+
+    order_id: str
+    qty: Decimal
+    value: Decimal
+    fee: Decimal
+    filled_ms: int
+    source: ev.PerpSource
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Carry:
+    """A carry between two events. Do not change it: `evolve` returns the next one."""
+
+    carry_id: str
+    version: int = 0
+    state: State = State.IDLE
+    announced: ev.Announced | None = None
+    trade_id: int | None = None
+    perp: dict[str, PerpFact] = field(default_factory=dict)
+    fills: dict[str, SpotFill] = field(default_factory=dict)
+    funding: dict[str, ev.FundingPaid] = field(default_factory=dict)
+    costs: dict[str, ev.CostCharged] = field(default_factory=dict)
+    adjusted: dict[str, ev.InventoryAdjusted] = field(default_factory=dict)
+    alarms: dict[str, str] = field(default_factory=dict)
+    order: InFlight | None = None
+    perp_close: ev.PerpCloseIntended | None = None
+    resize_asked: ev.ResizeAsked | None = None
+    sent: dict[str, int] = field(default_factory=dict)  # client id -> when its intent was committed
+    answered: dict[str, str] = field(default_factory=dict)  # client id -> how it ended
+    misses: int = 0  # orders of the present gap that did not fill completely
+    last_miss_ms: int = 0
+    rolling_back: bool = False
+    closing_since_ms: int = 0
+    why: str = ""  # reason of the present closing, halt or end
+    closed: ev.Closed | None = None
+    retries: int = 0
+    rollbacks: int = 0
+    halts: int = 0
+    short_qty: Decimal = ZERO  # base units, negative if the perp is long
+    spot_qty: Decimal = ZERO
+    began_ms: int = 0
+    perp_known_ms: int = 0  # when the latest perp fill was journaled
+    first_sent_lag_ms: int | None = None
+    hedged_lag_ms: int | None = None
+
+    @property
+    def facts(self) -> ev.Announced:
+        """Return what was announced; a carry without it does not exist."""
+        assert self.announced is not None, "a carry begins by being announced"
+        return self.announced
+
+    @property
+    def mode(self) -> Mode | None:
+        """Return which row of the joint table applies; None while nothing is done about the legs."""
+        match self.state:
+            case State.OPENING:
+                return Mode.OPENING
+            case State.ACTIVE:
+                return Mode.ACTIVE
+            case State.CLOSING:
+                return Mode.ROLLING_BACK if self.rolling_back else Mode.EXITING
+            case State.IDLE | State.HALTED:
+                return None
+            case _:
+                assert_never(self.state)
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the carry has begun and not closed."""
+        return self.announced is not None and self.closed is None
+
+    @property
+    def adopted(self) -> bool:
+        """Return whether freqtrade knows none of the carry's perp orders."""
+        return bool(self.perp) and all(one.source is not ev.PerpSource.HOST for one in self.perp.values())
+
+
+def evolve(carry: Carry, event: ev.Event) -> Carry:
+    """Return the carry after one more event. Raises IllegalTransition and changes nothing."""
+    after = copy(carry)
+    for name in _OWN_DICTS:
+        setattr(after, name, dict(getattr(carry, name)))
+    apply(after, event)
+    return after
+
+
+def replay(carry_id: str, events: Iterable[ev.Event]) -> Carry:
+    """Return the carry that a sequence of events makes."""
+    carry = Carry(carry_id)
+    for event in events:
+        apply(carry, event)
+    return carry
+
+
+_OWN_DICTS = ("perp", "fills", "funding", "costs", "adjusted", "alarms", "sent", "answered")
+
+
+def apply(carry: Carry, event: ev.Event) -> None:
+    """Change a carry in place; only for whoever owns it. Raises IllegalTransition before any change."""
+    before = carry.state
+    carry.state = next_state(before, event)
+    carry.version += 1
+    _HANDLERS[type(event)](carry, event)
+
+
+def _announced(carry: Carry, event: ev.Announced) -> None:
+    carry.announced = event
+    carry.began_ms = event.at_ms
+    carry.spot_qty = event.inherited_qty
+
+
+def _perp_filled(carry: Carry, event: ev.PerpFilled) -> None:
+    known = carry.perp.get(event.order_id)
+    carry.trade_id = carry.trade_id if event.trade_id is None else event.trade_id
+    if known is not None:
+        source = ev.PerpSource.HOST if event.source is ev.PerpSource.HOST else known.source
+        if known.settled or abs(event.qty) <= abs(known.qty):
+            carry.perp[event.order_id] = replace(known, source=source)
+            return
+    value = abs(event.qty) * event.px
+    fact = PerpFact(event.order_id, event.qty, value, event.fee, event.filled_ms, event.source)
+    _set_perp(carry, fact)
+    carry.perp_known_ms = event.at_ms
+    _new_gap(carry)
+
+
+def _perp_settled(carry: Carry, event: ev.PerpSettled) -> None:
+    known = carry.perp.get(event.order_id)
+    if known is not None and not known.settled and abs(event.qty) >= abs(known.qty):
+        _set_perp(carry, replace(known, qty=event.qty, value=event.value, fee=event.fee, settled=True))
+
+
+def _set_perp(carry: Carry, fact: PerpFact) -> None:
+    carry.perp[fact.order_id] = fact
+    carry.short_qty = -sum((one.qty for one in carry.perp.values()), ZERO)
+
+
+def _new_gap(carry: Carry) -> None:
+    carry.misses = 0
+    carry.hedged_lag_ms = None
+
+
+def _perp_close_intended(carry: Carry, event: ev.PerpCloseIntended) -> None:
+    carry.perp_close = event
+    carry.sent[event.client_id] = event.at_ms
+
+
+def _perp_close_resolved(carry: Carry, event: ev.PerpCloseResolved) -> None:
+    if carry.perp_close is not None and carry.perp_close.client_id == event.client_id:
+        carry.perp_close = None
+    carry.answered[event.client_id] = event.text
+
+
+def _resize_asked(carry: Carry, event: ev.ResizeAsked) -> None:
+    carry.resize_asked = event
+
+
+def _spot_intended(carry: Carry, event: ev.SpotIntended) -> None:
+    intent = event.intent
+    carry.order = Sent(intent, event.at_ms)
+    carry.sent[intent.client_id] = event.at_ms
+    carry.retries += intent.attempt > 0
+    if carry.first_sent_lag_ms is None and carry.perp_known_ms:
+        carry.first_sent_lag_ms = event.at_ms - carry.perp_known_ms
+
+
+def _spot_answered(carry: Carry, event: ev.SpotAnswered) -> None:
+    for fill in event.fills:
+        if fill.trade_id not in carry.fills:
+            carry.fills[fill.trade_id] = fill
+            carry.spot_qty += fill.base_change(carry.facts.base)
+    order = carry.order
+    if order is None or order.intent.client_id != event.client_id:
+        return
+    if not event.final:
+        carry.order = Working(order.intent, order.since_ms, event.venue_id)
+        return
+    whole = sum((fill.qty for fill in event.fills), ZERO) == order.intent.qty
+    _ended(carry, event.client_id, "filled" if whole else "expired", event.at_ms, missed=not whole)
+
+
+def _spot_refused(carry: Carry, event: ev.SpotRefused) -> None:
+    if carry.order is not None and carry.order.intent.client_id == event.client_id:
+        _ended(carry, event.client_id, "refused", event.at_ms, missed=True)
+
+
+def _spot_outcome_unknown(carry: Carry, event: ev.SpotOutcomeUnknown) -> None:
+    order = carry.order
+    if isinstance(order, Sent | Working) and order.intent.client_id == event.client_id:
+        carry.order = Unknown(order.intent, event.at_ms, event.why)
+
+
+def _spot_absent(carry: Carry, event: ev.SpotAbsent) -> None:
+    order = carry.order
+    if order is None or order.intent.client_id != event.client_id:
+        return
+    if isinstance(order, Unknown) and order.absent_ms is not None:
+        return
+    why = order.why if isinstance(order, Unknown) else "the venue does not know it"
+    carry.order = Unknown(order.intent, order.since_ms, why, event.at_ms)
+
+
+def _spot_disproved(carry: Carry, event: ev.SpotDisproved) -> None:
+    if carry.order is not None and carry.order.intent.client_id == event.client_id:
+        _ended(carry, event.client_id, "never existed", event.at_ms, missed=True)
+
+
+def _ended(carry: Carry, client_id: str, how: str, at_ms: int, *, missed: bool) -> None:
+    carry.order = None
+    carry.answered[client_id] = how
+    if missed:
+        carry.misses += 1
+        carry.last_miss_ms = at_ms
+
+
+def _hedged(carry: Carry, event: ev.Hedged) -> None:
+    _new_gap(carry)
+    if carry.perp_known_ms:
+        carry.hedged_lag_ms = event.at_ms - carry.perp_known_ms
+
+
+def _closing(carry: Carry, event: ev.ExitAsked | ev.RollbackStarted) -> None:
+    carry.rolling_back = isinstance(event, ev.RollbackStarted)
+    carry.rollbacks += carry.rolling_back
+    carry.closing_since_ms, carry.why = event.at_ms, event.reason
+    _new_gap(carry)
+
+
+def _exit_abandoned(carry: Carry, event: ev.ExitAbandoned) -> None:
+    carry.why = event.reason
+    carry.closing_since_ms = 0
+    _new_gap(carry)
+
+
+def _closed(carry: Carry, event: ev.Closed) -> None:
+    carry.closed, carry.why = event, event.reason
+
+
+def _halted(carry: Carry, event: ev.Halted) -> None:
+    carry.halts += 1
+    carry.why = event.reason
+
+
+def _released(carry: Carry, event: ev.Released) -> None:
+    carry.rolling_back, carry.why, carry.closing_since_ms = False, event.by, 0
+    _new_gap(carry)
+
+
+def _adjusted(carry: Carry, event: ev.InventoryAdjusted) -> None:
+    if event.key not in carry.adjusted:
+        carry.adjusted[event.key] = event
+        carry.spot_qty += event.qty
+
+
+def _funding_paid(carry: Carry, event: ev.FundingPaid) -> None:
+    carry.funding.setdefault(event.key, event)
+
+
+def _cost_charged(carry: Carry, event: ev.CostCharged) -> None:
+    carry.costs.setdefault(event.key, event)
+
+
+def _alarmed(carry: Carry, event: ev.Alarmed) -> None:
+    carry.alarms.setdefault(event.key, event.text)
+
+
+_HANDLERS: dict[type[Any], Callable[[Carry, Any], None]] = {
+    ev.Announced: _announced,
+    ev.PerpFilled: _perp_filled,
+    ev.PerpSettled: _perp_settled,
+    ev.PerpCloseIntended: _perp_close_intended,
+    ev.PerpCloseResolved: _perp_close_resolved,
+    ev.ResizeAsked: _resize_asked,
+    ev.SpotIntended: _spot_intended,
+    ev.SpotAnswered: _spot_answered,
+    ev.SpotRefused: _spot_refused,
+    ev.SpotOutcomeUnknown: _spot_outcome_unknown,
+    ev.SpotAbsent: _spot_absent,
+    ev.SpotDisproved: _spot_disproved,
+    ev.Hedged: _hedged,
+    ev.ExitAsked: _closing,
+    ev.RollbackStarted: _closing,
+    ev.ExitAbandoned: _exit_abandoned,
+    ev.Closed: _closed,
+    ev.Halted: _halted,
+    ev.Released: _released,
+    ev.InventoryAdjusted: _adjusted,
+    ev.FundingPaid: _funding_paid,
+    ev.CostCharged: _cost_charged,
+    ev.Alarmed: _alarmed,
+}
