@@ -35,6 +35,8 @@ Examples:
 
   paper-exchange serve --sample --at 2024-03-01T00:00 --as-now       replay from there as if it were today
 
+  paper-exchange serve --sample --faults plan.json                   see docs/faults.md
+
 Signed requests use the key paper-exchange-key with the secret paper-exchange-secret.
 """
 
@@ -84,6 +86,12 @@ def serve(
     audit: Annotated[
         Path | None, typer.Option(help="JSON-lines file that every order, fill and funding is appended to.")
     ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="JSON plan of requests that go wrong; also POST /_control/faults.")
+    ] = None,
+    enforce_limits: Annotated[
+        bool, typer.Option("--enforce-limits", help="Answer 429 and 418 beyond Binance's rate limits.")
+    ] = False,
 ) -> None:
     """Serve spot and USD-M markets and an account over HTTP until interrupted."""
     start_ms = None if at is None else _parse_utc_ms(at)
@@ -95,11 +103,13 @@ def serve(
         raise UsageError("--seed is the sample market's: give it without --data")
     from paper_exchange.audit import AuditLog
     from paper_exchange.candles import INTERVALS_MS
+    from paper_exchange.faults import FaultPlan, load_rules
     from paper_exchange.server import bind_loopback, create_app
     from paper_exchange.server import serve as serve_app
 
     if timeframe is not None and timeframe not in INTERVALS_MS:
         raise UsageError(f"--timeframe {timeframe} is not known: give one of {', '.join(INTERVALS_MS)}")
+    plan = FaultPlan([] if faults is None else load_rules(faults))
     listener = bind_loopback(host, port)
     shift_ms = 0
     if as_now and start_ms is not None:
@@ -109,7 +119,7 @@ def serve(
     clock = MarketClock(None if as_now else start_ms, running=not frozen)
     account = _account(clock, balance, spot_balance, futures_balance)
     serve_app(
-        create_app(store, clock, account, AuditLog(audit)),
+        create_app(store, clock, account, AuditLog(audit), faults=plan, enforce_limits=enforce_limits),
         listener,
         ready_file=ready_file,
         announce=typer.echo,

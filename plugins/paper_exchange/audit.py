@@ -7,12 +7,16 @@ One event is one JSON object with `seq` (1, 2, ..), `at_ms`, `venue` and `event`
     ended    it was canceled or expired with `filled_qty` executed
     refused  an order was not accepted: Binance's code and message, no order exists
     funded   a funding payment of a position; received is positive
+    fault    a rule of the fault plan fired: its index and kind, the request, whether that was `handled`
+    deposited, withdrawn  a balance was changed by hand (see `hand_routes`)
 
 Amounts are decimal strings. A request whose parameters are malformed never was an order and is not told.
 What is not in the log did not happen, whatever a client was told.
 """
 
 import json
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TextIO
 
@@ -75,6 +79,27 @@ class AuditLog:
         """Record a funding payment."""
         paid: JsonObject = {"amount": plain(income.amount), "asset": income.asset}
         self._add(income.at_ms, "funded", {"venue": "perp", "symbol": income.name} | paid)
+
+    def fault(self, at_ms: int, fields: JsonObject) -> None:
+        """Record a fired fault."""
+        self._add(at_ms, "fault", fields)
+
+    def refused_request(self, at_ms: int, params: Mapping[str, str], body: bytes, *, perp: bool) -> None:
+        """Record an order that a fault refused: its parameters as sent, and the answer's body."""
+        try:
+            told = json.loads(body)
+        except ValueError:
+            told = {"msg": body.decode("utf-8", "replace")}
+        names = {"client_id": "newClientOrderId", "side": "side", "type": "type"}
+        names |= {"qty": "quantity", "limit_px": "price"}
+        own: JsonObject = {"venue": "perp" if perp else "spot", "symbol": params.get("symbol")}
+        own |= {name: params.get(sent) for name, sent in names.items()}
+        self._add(at_ms, "refused", own | {"code": told.get("code"), "msg": told.get("msg")})
+
+    def moved(self, at_ms: int, wallet: str, asset: str, amount: Decimal) -> None:
+        """Record a deposit (amount > 0) or withdrawal (< 0)."""
+        event = "deposited" if amount > 0 else "withdrawn"
+        self._add(at_ms, event, {"venue": wallet, "asset": asset, "amount": plain(abs(amount))})
 
     def _add(self, at_ms: int, event: str, fields: JsonObject) -> None:
         row: JsonObject = {"seq": len(self._events) + 1, "at_ms": at_ms, "event": event} | fields

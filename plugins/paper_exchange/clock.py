@@ -62,3 +62,23 @@ class MarketClock:
         """Start (True) or stop (False) the clock at its present time."""
         self.set_ms(self.now_ms())
         self._running = running
+
+
+class ShownClock:
+    """What clients are told of the time, and what their timestamps are held against; off by a skew."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Show the true time."""
+        self._clock = clock
+        self._skew_ms = 0
+        self._until_ms: int | None = None
+
+    def skew(self, skew_ms: int, until_ms: int | None) -> None:
+        """Be off by `skew_ms` until `until_ms` of the true time (exclusive; None: until told otherwise)."""
+        self._skew_ms, self._until_ms = skew_ms, until_ms
+
+    def now_ms(self) -> int:
+        """Return the shown time in Unix milliseconds."""
+        true_ms = self._clock.now_ms()
+        over = self._until_ms is not None and true_ms >= self._until_ms
+        return true_ms if over else true_ms + self._skew_ms

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -13,6 +14,7 @@ from paper_exchange.rows import JsonObject
 from paper_exchange.trades import Trade, aggregate_row, trade_row, trades_between
 from paper_exchange.view import MarketView
 
+_HALTED = "BREAK"
 Describe = Callable[[list[Instrument], int], JsonObject]
 Row = Callable[[Instrument, int], JsonObject | None]
 
@@ -39,13 +41,17 @@ def add_common_routes(router: APIRouter, view: MarketView, rules: MarketRules) -
 
     @router.get("/time")
     async def time() -> JSONResponse:
-        return JSONResponse({"serverTime": view.now_ms()})
+        return JSONResponse({"serverTime": view.shown.now_ms()})
 
     @router.get("/exchangeInfo")
     async def exchange_info(request: Request) -> JSONResponse:
         wanted = request.query_params.get("symbol")
         items = [query.listed(store, rules.venue, wanted)] if wanted else store.listed(rules.venue)
-        return JSONResponse(rules.exchange_info(items, view.now_ms()))
+        info = rules.exchange_info(items, view.now_ms())
+        for row in cast(list[JsonObject], info["symbols"]):
+            if view.halts.active(rules.venue, str(row["symbol"]), view.now_ms()):
+                row["status"] = _HALTED
+        return JSONResponse(info)
 
     @router.get("/klines")
     async def klines(request: Request) -> JSONResponse:

@@ -18,6 +18,7 @@ from paper_exchange.book import Level
 from paper_exchange.candles import INTERVALS_MS, Floats, Kind
 from paper_exchange.instruments import Instrument, Venue
 from paper_exchange.orders import Order, Side, Ticket, TimeInForce
+from paper_exchange.thinning import thinned
 from paper_exchange.view import MarketView
 
 _BOOK_LEVELS = 500
@@ -99,6 +100,7 @@ def immediate(ticket: Ticket, levels: list[Level], qty: Decimal | None) -> list[
         limit_px=ticket.limit_px,
         lot=ticket.item.filters.lot,
     )
+    found = thinned(found, ticket.item.filters.lot)
     whole = qty is None or sum((level.qty for level in found), _ZERO) == qty
     return found if whole or ticket.tif is not TimeInForce.FOK else []
 
@@ -118,18 +120,21 @@ def quote_gap_px(view: MarketView, ticket: Ticket, last_px: Decimal, now_ms: int
 
 
 def reached(view: MarketView, orders: list[Order], after_ms: int, until_ms: int) -> list[tuple[int, Order]]:
-    """Return the resting orders that are reached in [after_ms, until_ms], with when, by time."""
+    """Return the resting orders that are reached in [after_ms, until_ms], with when, by time.
+
+    A halted symbol's orders, and idle ones, are not reached before that is over.
+    """
     found: list[tuple[int, Order]] = []
     for order in orders:
         ticket = order.ticket
         assert ticket.limit_px is not None, "only limit orders rest"
+        halted_ms = view.halts.until_ms(ticket.item.venue, ticket.item.name)
+        since_ms = max(after_ms, order.idle_until_ms, halted_ms)
+        if since_ms > until_ms:
+            continue
+        trigger_px = ticket.limit_px - order.quote_gap_px
         moment_ms = crossing_ms(
-            view,
-            ticket.item,
-            ticket.side,
-            ticket.limit_px - order.quote_gap_px,
-            after_ms=after_ms,
-            until_ms=until_ms,
+            view, ticket.item, ticket.side, trigger_px, after_ms=since_ms, until_ms=until_ms
         )
         if moment_ms is not None:
             found.append((moment_ms, order))

@@ -5,6 +5,7 @@ from itertools import count
 
 from paper_exchange.audit import AuditLog
 from paper_exchange.orders import Fill, Order, Status
+from paper_exchange.thinning import idle_until_ms
 
 _FIRST_ID = 1
 
@@ -26,6 +27,7 @@ class OrderLog:
 
     def add(self, order: Order) -> None:
         """Take an order in; the latest one answers to its client id."""
+        order.idle_until_ms = idle_until_ms(order.created_ms)
         self._orders[order.order_id] = order
         self._open[order.order_id] = order
         self._by_client_id[order.ticket.item.name, order.client_id] = order

@@ -101,6 +101,7 @@ class Order:
     fills: list[Fill] = field(default_factory=list)
     quote_gap_px: Decimal = _ZERO  # from the last price to the opposite best quote, while it rests
     cancel_id: str = ""
+    idle_until_ms: int = 0  # the price passes it over until then
 
     @property
     def open(self) -> bool:

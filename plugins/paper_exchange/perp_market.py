@@ -69,7 +69,7 @@ class PerpMarket:
     def _place(self, ticket: Ticket) -> Order:
         now_ms, item = self.view.now_ms(), ticket.item
         px = self.view.last_px(KIND_OF[item.venue], item.name, now_ms)
-        if px is None or ticket.qty is None:
+        if px is None or ticket.qty is None or self.view.halts.active(item.venue, item.name, now_ms):
             raise RefusedRequestError(-1013, "Market is closed.")
         last_px = Decimal(repr(px))
         resting = self.log.open(item.name)
@@ -124,9 +124,13 @@ class PerpMarket:
         if opened_qty and after_qty * px > most_notional(base, leverage):
             raise RefusedRequestError(-2027, "Exceeded the maximum allowable position at current leverage.")
 
-    def _fill_resting(self, order: Order, at_ms: int) -> None:
-        """Fill a resting order at its limit: all of it, or what is left to reduce."""
-        limit_px, qty = order.ticket.limit_px, order.remaining_qty
+    def touch(self, order: Order, qty: Decimal) -> None:
+        """Fill `qty` of a resting order at its limit, as when the price has just reached it."""
+        self._fill_resting(order, self.view.now_ms(), qty)
+
+    def _fill_resting(self, order: Order, at_ms: int, most_qty: Decimal | None = None) -> None:
+        """Fill a resting order at its limit: all of it (or `most_qty`), or what is left to reduce."""
+        limit_px, qty = order.ticket.limit_px, most_qty or order.remaining_qty
         assert limit_px is not None, "only limit orders rest"
         if order.ticket.reduce_only:
             qty = self.wallet.position(order.ticket.item).closable_qty(_signed(order.ticket.side, qty))

@@ -34,6 +34,7 @@ class IncomeKind(StrEnum):
     COMMISSION = "COMMISSION"
     REALIZED_PNL = "REALIZED_PNL"
     FUNDING_FEE = "FUNDING_FEE"
+    TRANSFER = "TRANSFER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,14 @@ class PerpWallet:
         self._balances[item.quote] = self.balance(item.quote) + amount
         self.incomes.append(
             Income(len(self.incomes) + 1, item.name, kind, amount, item.quote, at_ms, trade_id)
+        )
+        self.updated_ms = max(at_ms, self.updated_ms)
+
+    def transfer(self, asset: str, amount: Decimal, at_ms: int) -> None:
+        """Add a deposit (amount > 0) or take a withdrawal (< 0), of no symbol."""
+        self._balances[asset] = self.balance(asset) + amount
+        self.incomes.append(
+            Income(len(self.incomes) + 1, "", IncomeKind.TRANSFER, amount, asset, at_ms, None)
         )
         self.updated_ms = max(at_ms, self.updated_ms)
 

@@ -23,6 +23,12 @@ from paper_exchange.audit import AuditLog
 from paper_exchange.clock import MarketClock
 from paper_exchange.control import audit_router, control_router
 from paper_exchange.errors import RefusedRequestError, UsageError
+from paper_exchange.fault_levers import Levers
+from paper_exchange.fault_middleware import FaultMiddleware
+from paper_exchange.fault_routes import fault_router
+from paper_exchange.faults import FaultPlan
+from paper_exchange.hand_routes import hand_router
+from paper_exchange.limits import Limiter
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_order_routes import usdm_order_router
 from paper_exchange.private_spot import spot_account_router, wallet_router
@@ -34,44 +40,55 @@ from paper_exchange.spot_market import SpotMarket
 from paper_exchange.spot_order_routes import spot_order_router
 from paper_exchange.store import CandleStore
 from paper_exchange.view import MarketView
-from paper_exchange.weights import WeightMeter, WeightMiddleware
+from paper_exchange.weights import WeightMiddleware
 
 _NO_SUCH_PATH = -5000
 _BAD_REQUEST = -1130
 
 
 def create_app(
-    store: CandleStore, clock: MarketClock, account: Account | None = None, audit: AuditLog | None = None
+    store: CandleStore,
+    clock: MarketClock,
+    account: Account | None = None,
+    audit: AuditLog | None = None,
+    *,
+    faults: FaultPlan | None = None,
+    enforce_limits: bool = False,
 ) -> FastAPI:
     """Build the application over a candle store; its time is the clock's.
 
     Signed requests act on `account` (default: one funded with the default balances and the rehearsal key).
-    Everything that becomes of their orders is told to `audit`.
+    Everything that becomes of their orders is told to `audit`. Requests go wrong as `faults` has it.
     """
-    account = account or Account.funded(clock.now_ms())
+    account, audit, plan = (
+        account or Account.funded(clock.now_ms()),
+        audit or AuditLog(),
+        faults or FaultPlan(),
+    )
     app = FastAPI(title="paper exchange", openapi_url=None, docs_url=None, redoc_url=None)
     view = MarketView(store, clock)
     app.include_router(spot_router(view))
     app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
-    _include_private(app, view, account, audit or AuditLog())
+    spot, perp = SpotMarket(view, account.spot, audit), PerpMarket(view, account.perp, audit)
+    levers = Levers(spot, perp, Limiter(clock), audit)
+    _include_private(app, account, levers)
     app.include_router(control_router(clock))
-    app.add_middleware(WeightMiddleware, meter=WeightMeter(clock))
+    app.include_router(fault_router(plan, levers))
+    app.include_router(hand_router(levers))
+    app.add_middleware(FaultMiddleware, plan=plan, levers=levers)
+    app.add_middleware(WeightMiddleware, clock=clock, limiter=levers.limiter, enforce=enforce_limits)
     app.add_exception_handler(RefusedRequestError, _answer_refusal)
     app.add_exception_handler(HTTPException, _answer_unknown_path)
     app.add_exception_handler(RequestValidationError, _answer_bad_body)
     return app
 
 
-def _include_private(app: FastAPI, view: MarketView, account: Account, audit: AuditLog) -> None:
+def _include_private(app: FastAPI, account: Account, levers: Levers) -> None:
     """Add the signed endpoints; each lets its market catch up with the clock before it answers."""
-    gate = Gate(account.credentials, view.clock)
-    spot, perp = SpotMarket(view, account.spot, audit), PerpMarket(view, account.perp, audit)
-
-    def catch_up() -> None:
-        spot.catch_up()
-        perp.catch_up()
+    spot, perp, view = levers.spot, levers.perp, levers.spot.view
+    gate = Gate(account.credentials, view.shown)
 
     async def enter_spot(request: Request) -> SignedRequest:
         signed = await gate.admit(request)
@@ -88,7 +105,7 @@ def _include_private(app: FastAPI, view: MarketView, account: Account, audit: Au
     app.include_router(spot_order_router(spot, enter_spot))
     app.include_router(usdm_account_router(perp, enter_perp))
     app.include_router(usdm_order_router(perp, enter_perp))
-    app.include_router(audit_router(audit, catch_up))
+    app.include_router(audit_router(levers.audit, levers.catch_up))
 
 
 def serve(

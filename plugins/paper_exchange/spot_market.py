@@ -30,7 +30,7 @@ class SpotMarket:
         self._audit = audit or AuditLog()
         self.view = view
         self.log = OrderLog(self._audit)
-        self._wallet = wallet
+        self.wallet = wallet
         self._liquidity = Liquidity(view)
         self._caught_up_ms = view.now_ms()
 
@@ -71,7 +71,7 @@ class SpotMarket:
         qty = sum((level.qty for level in found), _ZERO) if ticket.qty is None else ticket.qty
         if not qty:
             raise RefusedRequestError(-1013, "Filter failure: LOT_SIZE")
-        self._wallet.lock(*_needed(ticket, qty, found))
+        self.wallet.lock(*_needed(ticket, qty, found))
         order_id = next(self.log.order_ids)
         order = Order(order_id, ticket, ticket.client_id or f"paper-{order_id}", qty, now_ms, now_ms)
         self.log.add(order)
@@ -93,9 +93,14 @@ class SpotMarket:
         self._end(order, Status.CANCELED)
         return order
 
+    def touch(self, order: Order, qty: Decimal) -> None:
+        """Fill `qty` of a resting order at its limit, as when the price has just reached it."""
+        assert order.ticket.limit_px is not None, "only limit orders rest"
+        self._settle(order, Level(order.ticket.limit_px, qty), maker=True, at_ms=self.view.now_ms())
+
     def _last_px(self, item: Instrument, now_ms: int) -> Decimal:
         px = self.view.last_px(KIND_OF[item.venue], item.name, now_ms)
-        if px is None:
+        if px is None or self.view.halts.active(item.venue, item.name, now_ms):
             raise RefusedRequestError(-1013, "Market is closed.")
         return Decimal(repr(px))
 
@@ -105,14 +110,14 @@ class SpotMarket:
         notional = execution.px * execution.qty
         if side is Side.BUY:
             locked = (order.ticket.limit_px or execution.px) * execution.qty
-            self._wallet.unlock(item.quote, locked - notional)
-            self._wallet.pay_locked(item.quote, notional)
+            self.wallet.unlock(item.quote, locked - notional)
+            self.wallet.pay_locked(item.quote, notional)
             received, asset = execution.qty, item.base
         else:
-            self._wallet.pay_locked(item.base, execution.qty)
+            self.wallet.pay_locked(item.base, execution.qty)
             received, asset = notional, item.quote
         fee = (received * FEE_RATE).quantize(_FEE_STEP, ROUND_DOWN)
-        self._wallet.receive(asset, received - fee)
+        self.wallet.receive(asset, received - fee)
         trade_id = next(self.log.trade_ids)
         self.log.fill(
             order,
@@ -123,9 +128,9 @@ class SpotMarket:
         """Close an open order and unlock what it still holds."""
         item, left_qty = order.ticket.item, order.remaining_qty
         if order.ticket.side is Side.SELL:
-            self._wallet.unlock(item.base, left_qty)
+            self.wallet.unlock(item.base, left_qty)
         elif order.ticket.limit_px is not None:
-            self._wallet.unlock(item.quote, left_qty * order.ticket.limit_px)
+            self.wallet.unlock(item.quote, left_qty * order.ticket.limit_px)
         self.log.end(order, status, self.view.now_ms())
 
 

@@ -19,7 +19,8 @@ from paper_exchange.candles import (
     bucket_end_ms,
     bucket_start_ms,
 )
-from paper_exchange.clock import Clock
+from paper_exchange.clock import Clock, ShownClock
+from paper_exchange.halts import Halts
 from paper_exchange.instruments import Instrument, Venue
 from paper_exchange.store import CandleStore, Settlements
 
@@ -49,6 +50,8 @@ class MarketView:
         """Bind the candles to the clock that decides how much of them has happened."""
         self.store = store
         self.clock = clock
+        self.shown = ShownClock(clock)
+        self.halts = Halts()
 
     def now_ms(self) -> int:
         """Return the exchange's time."""
