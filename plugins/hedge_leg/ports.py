@@ -11,9 +11,21 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedge_leg.core.events import Event
-from hedge_leg.core.market import Book as Book
-from hedge_leg.core.market import MarketRules as MarketRules
+from hedge_leg.core.market import Book, MarketRules
 from hedge_leg.core.orders import OrderIntent, OrderReport
+
+__all__ = [
+    "Book",
+    "Clock",
+    "FundingPayment",
+    "Journal",
+    "MarketRules",
+    "PerpOrder",
+    "PerpVenue",
+    "Recorded",
+    "SpotTrade",
+    "SpotVenue",
+]
 
 
 @dataclass(frozen=True, slots=True)

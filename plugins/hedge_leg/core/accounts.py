@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from hedge_leg.core.amounts import ZERO, money
 from hedge_leg.core.books import PairBooks
+from hedge_leg.core.carry import Carry, PerpFact
 from hedge_leg.core.ledger import Account
 from hedge_leg.core.orders import Side
-from hedge_leg.core.position import Carry, PerpFact
 
 _MS = Decimal(1000)
 
@@ -24,10 +24,10 @@ def books(carry: Carry) -> PairBooks:
     made.inventory(announced.at_ms, announced.inherited_qty, announced.inherited_cost)
     steps: list[tuple[int, int, str]] = [
         *((one.filled_ms, 0, one.order_id) for one in carry.perp.values()),
-        *((one.filled_ms, 1, one.trade_id) for one in carry.fills.values()),
-        *((one.paid_ms, 2, one.key) for one in carry.funding.values()),
-        *((one.at_ms, 3, one.key) for one in carry.costs.values()),
-        *((one.at_ms, 4, one.key) for one in carry.adjusted.values()),
+        *((one.filled_ms, 1 + (one.side is Side.SELL), one.trade_id) for one in carry.fills.values()),
+        *((one.paid_ms, 3, one.key) for one in carry.funding.values()),
+        *((one.at_ms, 4, one.key) for one in carry.costs.values()),
+        *((one.at_ms, 5, one.key) for one in carry.adjusted.values()),
     ]
     for _at_ms, kind, key in sorted(steps):
         _STEPS[kind](made, carry, key)
@@ -69,7 +69,7 @@ def _book_adjustment(made: PairBooks, carry: Carry, key: str) -> None:
     made.spot_fill(one.at_ms, one.qty, one.px)
 
 
-_STEPS = (_book_perp, _book_spot, _book_funding, _book_cost, _book_adjustment)
+_STEPS = (_book_perp, _book_spot, _book_spot, _book_funding, _book_cost, _book_adjustment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,4 +127,6 @@ class PairBooks:
     def _cost_of(self, qty: Decimal) -> Decimal:
         """Return the average cost (quote) of `qty` base units of the inventory; all of it for the whole."""
         held, cost = self.ledger.spot_qty, self.ledger.balance(Account.SPOT_COST)
-        return cost if qty == held else money(cost * qty / held)
+        if qty == held or not held:
+            return cost
+        return money(cost * qty / held)

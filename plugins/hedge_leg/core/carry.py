@@ -1,0 +1,95 @@
+"""One carry as its facts tell it: the record. `position.evolve` is the only way it changes.
+
+Facts are kept under the outside's own keys (order id, trade id, settlement), so a fact that is delivered
+twice, late or out of order leaves the carry as it was. Quantities and P&L are queries over the facts.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import assert_never
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.orders import InFlight, SpotFill
+from hedge_leg.core.states import Mode, State
+
+
+@dataclass(frozen=True, slots=True)
+class PerpFact:
+    """What is known of one perp order: signed `qty`, `value` = price x |qty| and `fee` in quote."""
+
+    order_id: str
+    qty: Decimal
+    value: Decimal
+    fee: Decimal
+    filled_ms: int
+    source: ev.PerpSource
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Carry:
+    """A carry between two events. Do not change it: `evolve` returns the next one."""
+
+    carry_id: str
+    version: int = 0
+    state: State = State.IDLE
+    announced: ev.Announced | None = None
+    trade_id: int | None = None
+    perp: dict[str, PerpFact] = field(default_factory=dict)
+    fills: dict[str, SpotFill] = field(default_factory=dict)
+    funding: dict[str, ev.FundingPaid] = field(default_factory=dict)
+    costs: dict[str, ev.CostCharged] = field(default_factory=dict)
+    adjusted: dict[str, ev.InventoryAdjusted] = field(default_factory=dict)
+    alarms: dict[str, str] = field(default_factory=dict)
+    order: InFlight | None = None
+    perp_close: ev.PerpCloseIntended | None = None
+    resize_asked: ev.ResizeAsked | None = None
+    sent: dict[str, int] = field(default_factory=dict)  # client id -> when its intent was committed
+    answered: dict[str, str] = field(default_factory=dict)  # client id -> how it ended
+    misses: int = 0  # orders of the present gap that did not fill completely
+    last_miss_ms: int = 0
+    rolling_back: bool = False
+    closing_since_ms: int = 0
+    why: str = ""  # reason of the present closing, halt or end
+    closed: ev.Closed | None = None
+    retries: int = 0
+    rollbacks: int = 0
+    halts: int = 0
+    short_qty: Decimal = ZERO  # base units, negative if the perp is long
+    spot_qty: Decimal = ZERO
+    began_ms: int = 0
+    perp_known_ms: int = 0  # when the latest perp fill was journaled
+    first_sent_lag_ms: int | None = None
+    hedged_lag_ms: int | None = None
+
+    @property
+    def facts(self) -> ev.Announced:
+        """Return what was announced; a carry without it does not exist."""
+        assert self.announced is not None, "a carry begins by being announced"
+        return self.announced
+
+    @property
+    def mode(self) -> Mode | None:
+        """Return which row of the joint table applies; None while nothing is done about the legs."""
+        match self.state:
+            case State.OPENING:
+                return Mode.OPENING
+            case State.ACTIVE:
+                return Mode.ACTIVE
+            case State.CLOSING:
+                return Mode.ROLLING_BACK if self.rolling_back else Mode.EXITING
+            case State.IDLE | State.HALTED:
+                return None
+            case _:
+                assert_never(self.state)
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the carry has begun and not closed."""
+        return self.announced is not None and self.closed is None
+
+    @property
+    def adopted(self) -> bool:
+        """Return whether freqtrade knows none of the carry's perp orders."""
+        return bool(self.perp) and all(one.source is not ev.PerpSource.HOST for one in self.perp.values())
