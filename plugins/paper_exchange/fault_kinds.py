@@ -16,7 +16,7 @@ from paper_exchange.instruments import Venue
 
 Wait = Annotated[int, Field(ge=0, le=600_000)]
 Span = Annotated[int, Field(gt=0)]
-Share = Annotated[Decimal, Field(ge=0, le=1)]
+Share = Annotated[Decimal, Field(ge=0, le=1, strict=False)]
 _JSON, _HTML = "application/json;charset=UTF-8", "text/html"
 
 

@@ -32,7 +32,7 @@ from paper_exchange.rows import JsonObject, plain
 from paper_exchange.spot_rows import order_row
 from paper_exchange.thinning import floor_lots
 
-Positive = Annotated[Decimal, Field(gt=0)]
+Positive = Annotated[Decimal, Field(gt=0, strict=False)]
 
 
 class Transfer(Strict):

@@ -49,7 +49,9 @@ def sign(params: dict[str, object], secret: str = REHEARSAL.secret) -> str:
     return f"{query}&signature={hmac.new(secret.encode(), query.encode(), 'sha256').hexdigest()}"
 
 
-def send(url: str, method: str, query: str, key: str | None = REHEARSAL.key) -> httpx.Response:
+def send(
+    url: str, method: str, query: str, key: str | None = REHEARSAL.key, timeout: float = 5.0
+) -> httpx.Response:
     """Send a query as it stands, with the API key's header."""
     headers = {} if key is None else {"X-MBX-APIKEY": key}
-    return httpx.request(method, f"{url}?{query}", headers=headers)
+    return httpx.request(method, f"{url}?{query}", headers=headers, timeout=timeout)

@@ -56,11 +56,13 @@ def sample_store(sample_datadir: Path) -> CandleStore:
 
 
 @contextmanager
-def serving(datadir: Path, store: CandleStore, account: Account | None = None) -> Iterator[RunningExchange]:
+def serving(
+    datadir: Path, store: CandleStore, account: Account | None = None, *, enforce_limits: bool = False
+) -> Iterator[RunningExchange]:
     """Serve a market on a free port, the clock standing still at `NOW`."""
     clock = MarketClock(at_ms(NOW), running=False)
     listener = bind_loopback("127.0.0.1", 0)
-    app = create_app(store, clock, account)
+    app = create_app(store, clock, account, enforce_limits=enforce_limits)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
