@@ -97,6 +97,8 @@ def test_help_shows_options_and_examples() -> None:
         "--seed",
         "--port",
         "--ready-file",
+        "--faults",
+        "--enforce-limits",
         "Examples:",
         "paper-exchange serve",
     ):
