@@ -1,0 +1,218 @@
+"""How each effect is performed and its outcome journaled. Only the engine calls this.
+
+Each function returns when the carry may be asked again (Unix ms), 0 for at once. An outcome that is not
+an answer is journaled as unknown; a read that failed changes nothing and is tried again later.
+"""
+
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, assert_never
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.carry import Carry
+from hedge_leg.core.orders import OrderIntent, OrderReport, Working, client_order_id
+from hedge_leg.core.plan import (
+    Cancel,
+    ClosePerp,
+    Effect,
+    Look,
+    LookPerp,
+    Place,
+    Prove,
+    ProveNoPerp,
+    ReadBook,
+    Rest,
+)
+from hedge_leg.core.reconcile import disprove_order, lost_perp_orders
+from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedge_leg.ports import PerpOrder
+
+if TYPE_CHECKING:
+    from hedge_leg.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+LOOK_BACK_MS = 60_000  # how far before its own stamps an order or trade of the venue may be stamped
+_STUCK_GRACES = 20  # grace times after which an order that can be neither found nor disproved halts
+NEVER_MS = 2**62  # rest until something happens
+
+
+def perform(engine: "Engine", carry: Carry, effect: Effect, delay_ms: int) -> int:
+    """Perform an effect and journal its outcome; return when to go on (ms), 0 for at once."""
+    now_ms = engine.clock.now_ms()
+    match effect:
+        case Place(intent=intent):
+            return _place(engine, carry, intent)
+        case Look(intent=intent):
+            return 0 if _look(engine, carry, intent) else now_ms + delay_ms
+        case Cancel(intent=intent):
+            _cancel(engine, intent)
+            return 0 if _look(engine, carry, intent) else now_ms + delay_ms
+        case Prove(intent=intent):
+            return _prove(engine, carry, intent, now_ms + delay_ms)
+        case ProveNoPerp():
+            return 0 if _prove_no_perp(engine, carry) else now_ms + delay_ms
+        case ClosePerp(qty=qty, reason=reason):
+            return close_perp(engine, carry, qty, reason)
+        case LookPerp(client_id=client_id):
+            return 0 if _look_perp(engine, carry, client_id) else now_ms + delay_ms
+        case Rest(until_ms=until_ms):
+            return until_ms or NEVER_MS
+        case ReadBook():
+            return 0
+        case _:
+            assert_never(effect)
+
+
+def _place(engine: "Engine", carry: Carry, intent: OrderIntent) -> int:
+    carry = engine.record(carry, ev.SpotIntended(engine.clock.now_ms(), intent))
+    try:
+        report = engine.spot.place(intent)
+    except VenueRefused as error:
+        refused = ev.SpotRefused(engine.clock.now_ms(), intent.client_id, error.code, str(error))
+        engine.record(carry, refused)
+        return 0
+    except OutcomeUnknown as error:
+        engine.record(carry, ev.SpotOutcomeUnknown(engine.clock.now_ms(), intent.client_id, str(error)))
+        return engine.clock.now_ms() + engine.policy.poll_ms
+    engine.record(carry, _answered(engine, intent, report))
+    return 0 if report.final else engine.clock.now_ms() + engine.policy.poll_ms
+
+
+def _answered(engine: "Engine", intent: OrderIntent, report: OrderReport) -> ev.SpotAnswered:
+    now_ms = engine.clock.now_ms()
+    return ev.SpotAnswered(now_ms, intent.client_id, report.venue_id, report.fills, report.final)
+
+
+def _look(engine: "Engine", carry: Carry, intent: OrderIntent) -> bool:
+    """Look an order up; return whether its end is known."""
+    try:
+        report = engine.spot.find(intent)
+    except VenueUnavailable as error:
+        logger.warning("carry=%s order=%s cannot be looked up: %s", carry.carry_id, intent.client_id, error)
+        return False
+    if report is None:
+        if getattr(carry.order, "absent_ms", None) is None:
+            engine.record(carry, ev.SpotAbsent(engine.clock.now_ms(), intent.client_id))
+        return False
+    known = isinstance(carry.order, Working) and all(fill.trade_id in carry.fills for fill in report.fills)
+    if report.final or not known:
+        engine.record(carry, _answered(engine, intent, report))
+    return report.final
+
+
+def _cancel(engine: "Engine", intent: OrderIntent) -> None:
+    try:
+        engine.spot.cancel(intent)
+    except VenueUnavailable as error:
+        logger.warning("order=%s cancel not answered: %s", intent.client_id, error)
+
+
+def _prove(engine: "Engine", carry: Carry, intent: OrderIntent, later_ms: int) -> int:
+    """Look at everything that could know of the order; only unanimous denial is proof."""
+    order = carry.order
+    assert order is not None
+    try:
+        report = engine.spot.find(intent)
+        if report is not None:
+            engine.record(carry, _answered(engine, intent, report))
+            return 0 if report.final else later_ms
+        symbol, since_ms = intent.symbol, carry.sent[intent.client_id] - LOOK_BACK_MS
+        doubt = disprove_order(
+            carry,
+            [other for other in engine.carries.values() if other.announced is not None],
+            engine.spot.open_client_ids(symbol),
+            engine.spot.trades_since(symbol, since_ms),
+            engine.spot.balances(),
+            engine.spot.rules(symbol).lot,
+        )
+    except VenueUnavailable as error:
+        logger.warning("carry=%s order=%s cannot be proven: %s", carry.carry_id, intent.client_id, error)
+        return later_ms
+    now_ms = engine.clock.now_ms()
+    if not doubt:
+        text = "not found, not open, no trade of it, balance as before"
+        engine.record(carry, ev.SpotDisproved(now_ms, intent.client_id, text))
+        return 0
+    absent_ms = getattr(order, "absent_ms", None) or now_ms
+    if now_ms - absent_ms > _STUCK_GRACES * engine.policy.grace_ms:
+        engine.record(carry, ev.Halted(now_ms, f"order {intent.client_id} is not found, yet {doubt}"))
+        return 0
+    return later_ms
+
+
+def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
+    """Prove that an announced carry has no perp order, or adopt the one that freqtrade lost."""
+    facts, now_ms = carry.facts, engine.clock.now_ms()
+    try:
+        short = engine.perp.short_qty(facts.pair)
+        orders = engine.perp.orders_since(facts.pair, carry.began_ms - LOOK_BACK_MS)
+    except VenueUnavailable as error:
+        logger.warning("carry=%s perp side unknown: %s", carry.carry_id, error)
+        return False
+    known = {key for other in engine.carries.values() for key in other.perp}
+    lost = lost_perp_orders(carry, orders, known)
+    if not lost and not short:
+        engine.perp_absent.add(carry.carry_id)
+        return True
+    if lost and not any(order.open for order in lost):
+        adopted = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
+        text = "freqtrade was told that its entry failed; the exchange filled it"
+        engine.record(carry, *adopted, ev.RollbackStarted(now_ms, text))
+        return True
+    if now_ms - carry.began_ms > _STUCK_GRACES * engine.policy.grace_ms:
+        engine.record(carry, ev.Halted(now_ms, f"{facts.pair} has a position of {-short} nobody journaled"))
+        return True
+    return False
+
+
+def perp_filled(engine: "Engine", order: PerpOrder, source: ev.PerpSource) -> ev.PerpFilled:
+    """Return the fact of a perp order as the venue tells it."""
+    px = order.value / abs(order.qty) if order.qty else Decimal(0)
+    filled_ms = order.filled_ms or order.created_ms
+    return ev.PerpFilled(engine.clock.now_ms(), order.order_id, order.qty, px, order.fee, filled_ms, source)
+
+
+def close_perp(engine: "Engine", carry: Carry, qty: Decimal, reason: str) -> int:
+    """Buy `qty` of the perp reduce-only, under a committed intent; return when to go on (ms)."""
+    client_id = client_order_id(carry.carry_id, len(carry.sent) + 1)
+    now_ms = engine.clock.now_ms()
+    carry = engine.record(carry, ev.PerpCloseIntended(now_ms, client_id, qty, reason))
+    try:
+        order = engine.perp.close(carry.facts.pair, qty, client_id)
+    except VenueRefused as error:
+        resolved = ev.PerpCloseResolved(engine.clock.now_ms(), client_id, "", Decimal(0), str(error))
+        engine.record(carry, resolved)
+        return engine.clock.now_ms() + engine.policy.poll_ms
+    except OutcomeUnknown as error:
+        logger.warning("carry=%s perp close %s unknown: %s", carry.carry_id, client_id, error)
+        return engine.clock.now_ms() + engine.policy.poll_ms
+    _perp_closed(engine, carry, client_id, order)
+    return 0
+
+
+def _perp_closed(engine: "Engine", carry: Carry, client_id: str, order: PerpOrder) -> None:
+    now_ms, filled = engine.clock.now_ms(), abs(order.qty)
+    resolved = ev.PerpCloseResolved(now_ms, client_id, order.order_id, filled, "filled")
+    facts = [perp_filled(engine, order, ev.PerpSource.ENGINE)] if filled else []
+    engine.record(carry, *facts, resolved)
+
+
+def _look_perp(engine: "Engine", carry: Carry, client_id: str) -> bool:
+    """Look our own reduce-only order up; a reduce-only order that is not there is safe to send again."""
+    pair = carry.facts.pair
+    try:
+        order = engine.perp.find(pair, client_id)
+    except VenueUnavailable as error:
+        logger.warning("carry=%s perp close %s unknown: %s", carry.carry_id, client_id, error)
+        return False
+    now_ms = engine.clock.now_ms()
+    if order is None:
+        if now_ms - carry.sent[client_id] < engine.policy.grace_ms:
+            return False
+        engine.record(carry, ev.PerpCloseResolved(now_ms, client_id, "", Decimal(0), "not found"))
+        return True
+    if order.open:
+        return False
+    _perp_closed(engine, carry, client_id, order)
+    return True

@@ -1,0 +1,203 @@
+"""The two gates that freqtrade asks: may this pair be opened, may its perp be closed now.
+
+Both answer with a verdict and its reason; a refused exit tells the user why. Entry fails closed: whatever
+could not be read refuses.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.amounts import ZERO, lots_down
+from hedge_leg.core.carry import Carry
+from hedge_leg.core.decide import joint_legs
+from hedge_leg.core.market import MarketRules, average_px
+from hedge_leg.core.plan import Sight
+from hedge_leg.core.states import Mode, SpotLeg, State
+from hedge_leg.engine import Engine
+from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether it may be done, and why (not)."""
+
+    allowed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPlan:
+    """What freqtrade is about to open: `qty` base units of `pair` at `px`; `symbol` is the spot market."""
+
+    pair: str
+    symbol: str
+    qty: Decimal
+    px: Decimal
+    leverage: Decimal
+    fixed_cost: Decimal = ZERO
+
+
+def announce(engine: Engine, plan: EntryPlan, *, observe_only: bool = False) -> Verdict:
+    """Let an entry pass, journaled as OPENING, or refuse it with the reason. Never raises HedgeError."""
+    with engine.lock:
+        try:
+            return _announce(engine, plan, observe_only=observe_only)
+        except JournalError as error:
+            return Verdict(False, f"the journal failed: {error}")
+        except HedgeError as error:
+            return Verdict(False, str(error))
+
+
+def _announce(engine: Engine, plan: EntryPlan, *, observe_only: bool) -> Verdict:
+    refusal = _unsettled(engine, plan.pair)
+    if refusal:
+        return Verdict(False, refusal)
+    rules = engine.spot.rules(plan.symbol)
+    balances = engine.spot.balances()
+    refusal = _untradable(engine, plan, rules, balances.get(rules.quote, (ZERO, ZERO))[0])
+    if refusal:
+        return Verdict(False, refusal)
+    short = engine.perp.short_qty(plan.pair)
+    if short:
+        return Verdict(False, f"{plan.pair} has a position of {-short} that nobody journaled: close it first")
+    if observe_only:
+        return Verdict(False, "observer mode: recorded, not entered")
+    total = balances.get(rules.base, (ZERO, ZERO))[1]
+    dust_qty, dust_cost = remainder(engine, rules.base)
+    if dust_qty > total:  # somebody swept it away: it stays in the books, it is not ours to count on
+        dust_qty, dust_cost = ZERO, ZERO
+    now_ms = engine.clock.now_ms()
+    carry_id = new_carry_id(rules.base, plan.pair, now_ms, len(engine.carries))
+    announced = ev.Announced(
+        *(now_ms, plan.pair, plan.symbol, rules.base, rules.quote, plan.qty, plan.px, plan.leverage),
+        base_before=total - dust_qty,
+        inherited_qty=dust_qty,
+        inherited_cost=dust_cost,
+    )
+    first: list[ev.Event] = [announced]
+    if plan.fixed_cost:
+        first.append(ev.CostCharged(now_ms, "fixed", "fixed", plan.fixed_cost))
+    engine.perp_absent.discard(carry_id)
+    engine.record(Carry(carry_id), *first)
+    return Verdict(True, carry_id)
+
+
+def _unsettled(engine: Engine, pair: str) -> str:
+    """Return what forbids any entry now: an unsettled past."""
+    if engine.broken:
+        return f"the journal failed: {engine.broken}"
+    if not engine.recovered:
+        return "the carries of the last run are not reconciled yet"
+    for carry in engine.alive():
+        if carry.order is not None or carry.perp_close is not None:
+            return f"carry {carry.carry_id} has an order whose fate is not known yet"
+        if carry.facts.pair == pair:
+            return f"{pair} has carry {carry.carry_id}, which is {carry.state}: {carry.why or 'open'}"
+    now_ms = engine.clock.now_ms()
+    for carry in engine.carries.values():
+        until_ms = carry.closed.cool_down_until_ms if carry.closed is not None else 0
+        if carry.announced is not None and carry.facts.pair == pair and until_ms > now_ms:
+            return f"{pair} cools down for {(until_ms - now_ms) / 1000:.0f} s after: {carry.why}"
+    return ""
+
+
+def _untradable(engine: Engine, plan: EntryPlan, rules: MarketRules, free_quote: Decimal) -> str:
+    """Return what the spot market would refuse of this plan."""
+    if not rules.active:
+        return f"the spot market {plan.symbol} is halted"
+    qty = lots_down(plan.qty, rules.lot)
+    if not rules.tradable(qty, plan.px):
+        return f"{plan.qty} {rules.base} is below what the spot market {plan.symbol} takes"
+    book = engine.spot.book(plan.symbol)
+    if not book.asks or not book.bids:
+        return f"the spot book of {plan.symbol} is empty"
+    limit = engine.policy.slippage
+    average = average_px(book.asks, plan.qty)
+    if average is None or average > book.asks[0][0] * (1 + limit):
+        return f"the spot book of {plan.symbol} does not fill {plan.qty} within {limit * 10_000} bps"
+    cost = plan.qty * book.asks[0][0] * (1 + rules.fee_rate + engine.policy.retry_slippage)
+    if free_quote < cost:
+        return f"the spot account has {free_quote} {rules.quote} free, the leg needs {cost:.2f}"
+    return ""
+
+
+def request_exit(engine: Engine, pair: str, reason: str) -> Verdict:
+    """Sell the spot leg so that freqtrade may close the perp; refuse while spot is not sold.
+
+    A carry that is rolled back leaves perp first: allowed at once. Never raises HedgeError.
+    """
+    with engine.lock:
+        carry = engine.of_pair(pair)
+        if carry is None:
+            return Verdict(True, "no spot leg is held")
+        if engine.broken:
+            return Verdict(False, f"the journal failed: {engine.broken}")
+        try:
+            return _request_exit(engine, carry, reason)
+        except HedgeError as error:
+            return Verdict(False, str(error))
+
+
+def _request_exit(engine: Engine, carry: Carry, reason: str) -> Verdict:
+    patience_ms = engine.policy.open_timeout_ms
+    if carry.order is not None:
+        carry = engine.pump(carry.carry_id, patience_ms=patience_ms)
+    if carry.order is not None:
+        return Verdict(False, f"spot order {carry.order.intent.client_id} has no known outcome yet")
+    now_ms = engine.clock.now_ms()
+    if carry.state is State.OPENING:
+        carry = engine.record(carry, ev.RollbackStarted(now_ms, f"exit asked while opening: {reason}"))
+    elif carry.state is State.ACTIVE:
+        carry = engine.record(carry, ev.ExitAsked(now_ms, reason))
+    if carry.mode is Mode.EXITING:
+        carry = engine.pump(carry.carry_id, patience_ms=patience_ms)
+    return _exit_verdict(engine, carry)
+
+
+def _exit_verdict(engine: Engine, carry: Carry) -> Verdict:
+    """Say whether the perp may leave, from where the spot leg stands."""
+    if engine.broken:
+        return Verdict(False, f"the journal failed: {engine.broken}")
+    if carry.state is State.HALTED:
+        return Verdict(False, f"halted: {carry.why}; see hedge-leg reconcile, or hedge-leg unwind")
+    if carry.mode is Mode.ROLLING_BACK:
+        return Verdict(True, "the perp leaves first, spot follows")
+    if carry.state is State.IDLE:
+        return Verdict(True, "both legs are flat")
+    if carry.mode is Mode.EXITING and carry.order is None and _sold(engine, carry):
+        return Verdict(True, "spot is sold")
+    return Verdict(False, f"spot is not sold: {carry.why or 'the order is pending'}; the pair stays hedged")
+
+
+def _sold(engine: Engine, carry: Carry) -> bool:
+    try:
+        rules = engine.spot.rules(carry.facts.symbol)
+    except VenueUnavailable:
+        return False
+    sight = Sight(now_ms=engine.clock.now_ms(), rules=rules)
+    return joint_legs(carry, sight, engine.policy, Mode.EXITING)[1] is SpotLeg.FLAT
+
+
+def remainder(engine: Engine, base: str) -> tuple[Decimal, Decimal]:
+    """Return (quantity, cost) of what earlier carries left below a lot and no later one took over."""
+    qty = cost = ZERO
+    for carry in engine.carries.values():
+        if carry.announced is not None and carry.facts.base == base:
+            qty -= carry.facts.inherited_qty
+            cost -= carry.facts.inherited_cost
+            if carry.closed is not None:
+                qty += carry.closed.dust_qty
+                cost += carry.closed.dust_cost
+            else:
+                qty += carry.facts.inherited_qty  # a living carry holds it still
+                cost += carry.facts.inherited_cost
+    return max(qty, ZERO), max(cost, ZERO) if qty > 0 else ZERO
+
+
+def new_carry_id(base: str, pair: str, at_ms: int, number: int) -> str:
+    """Return a short id that is the same for the same announcement: coin and eight hex digits."""
+    digest = hashlib.sha256(f"{pair}|{at_ms}|{number}".encode()).hexdigest()[:8]
+    coin = "".join(letter for letter in base.upper() if letter.isascii() and letter.isalnum())[:8]
+    return f"{coin or 'X'}{digest}"

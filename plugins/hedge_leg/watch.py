@@ -1,0 +1,237 @@
+"""What is done at every loop: take over what freqtrade and the venues show, then let each carry act.
+
+The order matters: the journal first (if it failed), then freqtrade's own fills, then what the exchange
+says of the perp, then the coins on the spot account; a carry acts on all of it. Nothing is believed on a
+single look where believing it would trade: a difference must stand for the grace time, and the orders that
+made it must add up.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.carry import Carry
+from hedge_leg.core.reconcile import Kind, Snapshot, findings, lost_perp_orders
+from hedge_leg.core.states import State
+from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
+from hedge_leg.engine import Engine, HostPair
+from hedge_leg.errors import HedgeError, VenueUnavailable
+from hedge_leg.ports import PerpOrder
+
+logger = logging.getLogger(__name__)
+
+_SNAPSHOT_MS = 15_000  # Binance: the position at a settlement may be taken that much later
+_LATE_FACTS_MS = 20 * 60_000  # how long after its end a carry still takes funding and exact fees over
+
+
+@dataclass(frozen=True, slots=True)
+class HostOrder:
+    """A filled order of freqtrade's trade: cumulative signed `qty` (short entries negative), quote `fee`."""
+
+    order_id: str
+    qty: Decimal
+    px: Decimal
+    fee: Decimal
+    filled_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostTrade:
+    """What freqtrade knows of a pair: its newest trade since the carry began, and that trade's orders."""
+
+    trade_id: int
+    open: bool
+    working: bool
+    orders: tuple[HostOrder, ...]
+
+
+@dataclass(slots=True)
+class Watch:
+    """The loop over one engine. Intervals in ms; `None` in `suspects` is no suspicion."""
+
+    engine: Engine
+    perp_interval_ms: int = 5_000
+    spot_interval_ms: int = 60_000
+    books_interval_ms: int = 60_000
+    patience_ms: int = 2_000
+    _suspects: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
+    _missing: dict[str, int] = field(default_factory=dict)
+    _next: dict[str, int] = field(default_factory=dict)
+
+    def tick(self, hosts: Mapping[str, HostTrade]) -> None:
+        """Do one loop. `hosts`: freqtrade's trade per pair, of pairs that have one or had one for a carry."""
+        engine = self.engine
+        with engine.lock:
+            if engine.broken:
+                engine.load()
+            for carry in engine.alive():
+                self._take_over(carry, hosts.get(carry.facts.pair))
+            if self._due("perp", self.perp_interval_ms):
+                for carry in engine.alive():
+                    self._guarded(carry, self._watch_perp)
+            self._act()
+            if self._due("books", self.books_interval_ms):
+                for carry in list(engine.carries.values()):
+                    self._guarded(carry, self.settle)
+            if self._due("spot", self.spot_interval_ms):
+                self._watch_spot()
+            engine.recovered = engine.recovered or all(one.order is None for one in engine.alive())
+
+    def _due(self, what: str, interval_ms: int) -> bool:
+        now_ms = self.engine.clock.now_ms()
+        if now_ms < self._next.get(what, 0):
+            return False
+        self._next[what] = now_ms + interval_ms
+        return True
+
+    def _guarded(self, carry: Carry, step: Callable[[Carry], None]) -> None:
+        """Run a step of one carry; what cannot be read is tried again, and never stops the others."""
+        try:
+            step(carry)
+        except VenueUnavailable as error:
+            logger.warning("carry=%s %s: not known now: %s", carry.carry_id, step.__name__, error)
+
+    def _act(self) -> None:
+        for carry in self.engine.alive():
+            if self.engine.due(carry.carry_id):
+                self.engine.pump(carry.carry_id, patience_ms=self.patience_ms)
+
+    def _take_over(self, carry: Carry, host: HostTrade | None) -> None:
+        """Journal freqtrade's fills that are not there yet, and whether it still knows the trade."""
+        engine, pair = self.engine, carry.facts.pair
+        forgotten = host is None and carry.trade_id is not None
+        engine.host[pair] = HostPair(
+            open=host is not None and host.open,
+            working=host is not None and host.working,
+            forgotten=forgotten,
+        )
+        if host is not None:
+            carry = host_fills(engine, carry, host)
+        if forgotten and carry.short_qty > 0 and carry.state in (State.OPENING, State.ACTIVE):
+            text = "freqtrade's trade was deleted; both legs are left as they are: see hedge-leg unwind"
+            engine.record(carry, ev.Halted(engine.clock.now_ms(), text))
+        elif host is not None and not host.open and carry.state is State.ACTIVE and carry.short_qty > 0:
+            text = "freqtrade closed its trade, the exchange still has a short position"
+            engine.record(carry, ev.RollbackStarted(engine.clock.now_ms(), text))
+
+    def _watch_perp(self, carry: Carry) -> None:
+        """Compare the exchange's position with the carry's; take over what its orders explain."""
+        engine, now_ms = self.engine, self.engine.clock.now_ms()
+        if carry.state is State.OPENING and not carry.perp:
+            return  # `decide` proves or adopts
+        short = engine.perp.short_qty(carry.facts.pair)
+        if short == carry.short_qty:
+            self._suspects.pop(carry.carry_id, None)
+            return
+        seen, since_ms = self._suspects.get(carry.carry_id, (short, now_ms))
+        if seen != short or carry.carry_id not in self._suspects:
+            self._suspects[carry.carry_id] = (short, now_ms)
+            return
+        if now_ms - since_ms < engine.policy.grace_ms:
+            return
+        orders = engine.perp.orders_since(carry.facts.pair, carry.began_ms - LOOK_BACK_MS)
+        lost = changed_orders(carry, orders, self._known_perp(carry))
+        if not lost or carry.short_qty - sum(_change(carry, order) for order in lost) != short:
+            if now_ms - since_ms > 20 * engine.policy.grace_ms:
+                text = f"the exchange shows a short of {short}, the orders explain {carry.short_qty}"
+                if carry.state is not State.HALTED:
+                    engine.record(carry, ev.Halted(now_ms, text))
+            return
+        self._suspects.pop(carry.carry_id, None)
+        self._adopt(carry, lost)
+
+    def _known_perp(self, carry: Carry) -> set[str]:
+        return {key for other in self.engine.carries.values() if other is not carry for key in other.perp}
+
+    def _adopt(self, carry: Carry, lost: list[PerpOrder]) -> None:
+        """Take the exchange's orders over; what made the position larger is closed again, reduce-only."""
+        engine, now_ms = self.engine, self.engine.clock.now_ms()
+        grown = -sum((_change(carry, order) for order in lost if order.qty < 0), Decimal(0))
+        facts = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
+        carry = engine.record(carry, *facts)
+        told = ", ".join(f"{order.order_id} {order.qty}" for order in lost)
+        carry = engine.alarm(carry, f"adopted-{lost[0].order_id}", f"perp orders freqtrade missed: {told}")
+        if grown <= 0:
+            return
+        asked = carry.resize_asked
+        ours = asked is not None and abs(-asked.qty - grown) <= abs(asked.qty) / 50
+        if ours or carry.state is State.CLOSING:
+            close_perp(engine, carry, min(grown, carry.short_qty), "an addition whose answer was lost")
+        elif carry.state is not State.HALTED:
+            engine.record(carry, ev.Halted(now_ms, f"somebody else made the short larger by {grown}"))
+
+    def settle(self, carry: Carry) -> None:
+        """Take over exact fees of finished perp orders, and funding; also shortly after the end."""
+        engine, now_ms = self.engine, self.engine.clock.now_ms()
+        if carry.announced is None or (carry.closed and now_ms - carry.closed.at_ms > _LATE_FACTS_MS):
+            return
+        if not carry.perp:
+            return
+        facts: list[ev.Event] = []
+        pair, since_ms = carry.facts.pair, carry.began_ms - LOOK_BACK_MS
+        if any(not fact.settled for fact in carry.perp.values()):
+            for order in engine.perp.orders_since(pair, since_ms):
+                fact = carry.perp.get(order.order_id)
+                if fact is not None and not fact.settled and not order.open and order.qty == fact.qty:
+                    facts.append(ev.PerpSettled(now_ms, order.order_id, order.qty, order.value, order.fee))
+        filled_ms = [fact.filled_ms for fact in carry.perp.values()]
+        first_ms, until_ms = min(filled_ms), max(filled_ms) if not carry.short_qty else now_ms
+        claimed = {key for other in engine.carries.values() if _of(other, pair) for key in other.funding}
+        facts.extend(
+            ev.FundingPaid(now_ms, paid.key, paid.amount, paid.paid_ms)
+            for paid in engine.perp.funding_since(pair, first_ms)
+            if paid.key not in claimed and first_ms <= paid.paid_ms <= until_ms + _SNAPSHOT_MS
+        )
+        if facts:
+            engine.record(carry, *facts)
+
+    def _watch_spot(self) -> None:
+        """Compare the coins on the spot account with what the carries hold; twice before believing it."""
+        engine, now_ms = self.engine, self.engine.clock.now_ms()
+        living = engine.alive()
+        try:
+            totals = {asset: pair[1] for asset, pair in engine.spot.balances().items()}
+            lots = {one.facts.pair: engine.spot.rules(one.facts.symbol).lot for one in living}
+        except HedgeError as error:
+            logger.warning("spot balances not known now: %s", error)
+            return
+        found = findings(living, Snapshot(totals, {}), lots)
+        short = {one.carry_id: one.text for one in found if one.kind is Kind.SPOT_MISSING}
+        for carry_id, text in short.items():
+            since_ms = self._missing.setdefault(carry_id, now_ms)
+            carry = engine.carries[carry_id]
+            if now_ms - since_ms >= engine.policy.grace_ms and carry.state is not State.HALTED:
+                engine.record(carry, ev.Halted(now_ms, f"spot was taken from the account: {text}"))
+        self._missing = {key: at_ms for key, at_ms in self._missing.items() if key in short}
+
+
+def host_fills(engine: Engine, carry: Carry, host: HostTrade) -> Carry:
+    """Journal what freqtrade's orders have filled beyond what is known, and return the carry."""
+    for order in host.orders:
+        known = carry.perp.get(order.order_id)
+        if known is not None and abs(known.qty) >= abs(order.qty) and known.source is ev.PerpSource.HOST:
+            continue
+        fact = ev.PerpFilled(
+            *(engine.clock.now_ms(), order.order_id, order.qty, order.px, order.fee, order.filled_ms),
+            ev.PerpSource.HOST,
+            host.trade_id,
+        )
+        carry = engine.record(carry, fact)
+    return carry
+
+
+def changed_orders(carry: Carry, orders: Iterable[PerpOrder], others: set[str]) -> list[PerpOrder]:
+    """Return the venue's orders since the carry began that filled more than the carry knows of."""
+    fresh = lost_perp_orders(carry, orders, others)
+    return [order for order in fresh if _change(carry, order)]
+
+
+def _of(carry: Carry, pair: str) -> bool:
+    return carry.announced is not None and carry.facts.pair == pair
+
+
+def _change(carry: Carry, order: PerpOrder) -> Decimal:
+    known = carry.perp.get(order.order_id)
+    return order.qty - known.qty if known is not None else order.qty
