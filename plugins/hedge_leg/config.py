@@ -1,11 +1,13 @@
 """The validated "hedge_leg" block of freqtrade's configuration.
 
-Every field has a safe default, so a missing block means: leverage 2, Binance's lowest fee tier. The block
-is exported with freqtrade's results; it therefore never holds credentials.
+Every field has a safe default, so a missing block means: leverage 2, Binance's lowest fee tier, spot on
+freqtrade's own exchange. The block is exported with freqtrade's results; it therefore never holds
+credentials (`adapters.credentials` takes them out before it is read).
 """
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,9 +15,69 @@ from carry.costs import CostModel
 from carry.errors import UsageError
 from hedge_leg.core.amounts import SMALLEST_LOT, Bps, exact
 from hedge_leg.core.mirror import HedgeTerms
+from hedge_leg.core.plan import Policy
 from hedge_leg.errors import ConfigError
 
 MAX_LEVERAGE = 3.0
+
+
+class ExchangeConfig(BaseModel):
+    """Where the spot leg trades. Empty: freqtrade's own exchange and addresses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    ccxt_config: dict[str, Any] = Field(default_factory=dict)
+    timeout_ms: int = Field(default=5_000, ge=500, le=60_000)
+
+
+class ExecutionConfig(BaseModel):
+    """How the spot leg is traded. Times in seconds, slippages in bps of the best price."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    poll_interval_sec: float = Field(default=0.5, ge=0.05, le=10)
+    open_timeout_sec: float = Field(default=10, ge=1, le=120)
+    close_timeout_sec: float = Field(default=30, ge=5, le=600)
+    order_timeout_sec: float = Field(default=5, ge=1, le=60)
+    not_found_grace_sec: float = Field(default=5, ge=1, le=120)
+    max_slippage_bps: float = Field(default=10, gt=0, le=200)
+    retry_slippage_bps: float = Field(default=30, gt=0, le=500)
+    attempts: int = Field(default=2, ge=1, le=10)
+    rebalance_threshold: float = Field(default=0.002, gt=0, le=0.1)
+    cool_down_sec: float = Field(default=3_600, ge=60)
+    max_unhedged_sec: float = Field(default=120, ge=10, le=3_600)
+    max_slice_notional: float | None = Field(default=None, gt=0)
+    perp_check_sec: float = Field(default=5, ge=1, le=300)
+    spot_check_sec: float = Field(default=60, ge=5, le=3_600)
+
+    def policy(self) -> Policy:
+        """Return the engine's policy in exact numbers."""
+        slice_notional = self.max_slice_notional
+        return Policy(
+            open_timeout_ms=_ms(self.open_timeout_sec),
+            close_timeout_ms=_ms(self.close_timeout_sec),
+            order_timeout_ms=_ms(self.order_timeout_sec),
+            poll_ms=_ms(self.poll_interval_sec),
+            grace_ms=_ms(self.not_found_grace_sec),
+            slippage=exact(self.max_slippage_bps) / 10_000,
+            retry_slippage=exact(max(self.retry_slippage_bps, self.max_slippage_bps)) / 10_000,
+            attempts=self.attempts,
+            rebalance_threshold=exact(self.rebalance_threshold),
+            cool_down_ms=_ms(self.cool_down_sec),
+            max_unhedged_s=exact(self.max_unhedged_sec),
+            max_slice_notional=None if slice_notional is None else exact(slice_notional),
+        )
+
+
+class PaperConfig(BaseModel):
+    """The spot account of a dry-run. `spot_balance` in quote; empty: freqtrade's dry_run_wallet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spot_balance: float | None = Field(default=None, gt=0)
+    latency_ms: int = Field(default=100, ge=0, le=10_000)
+    fee_in_base: bool = True
 
 
 class HedgeLegConfig(BaseModel):
@@ -28,6 +90,11 @@ class HedgeLegConfig(BaseModel):
     spot_lots: dict[str, float] = Field(default_factory=dict)
     cash_buffer: float = Field(default=0.005, ge=0.0, le=0.5)
     roll_distance: float = Field(default=0.25, ge=0.02, le=0.9)
+    mode: Literal["trade", "observer"] = "trade"
+    journal_url: str = ""
+    exchange: ExchangeConfig = ExchangeConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    paper: PaperConfig = PaperConfig()
 
     def terms(self, base: str) -> HedgeTerms:
         """Return the exact terms of the hedge of one coin."""
@@ -52,6 +119,10 @@ class HedgeLegConfig(BaseModel):
         return max(notional, 0.0) / leverage
 
 
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
 def read_config(block: object) -> HedgeLegConfig:
     """Validate the block; ConfigError names the first wrong field and what it allows."""
     if block is None:
@@ -74,7 +145,14 @@ def _one_line(error: ValidationError) -> str:
     first = error.errors()[0]
     path = ".".join(str(part) for part in ("hedge_leg", *first["loc"]))
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        costs, block = [field.name for field in fields(CostModel)], list(HedgeLegConfig.model_fields)
-        known = costs if "costs" in first["loc"] else block
+        known = _known_fields(str(first["loc"][0]) if len(first["loc"]) > 1 else "")
         return f"configuration field {path} is not known: allowed are {', '.join(known)}"
     return f"configuration field {path} is {first['input']!r}: {first['msg'].lower()}"
+
+
+def _known_fields(section: str) -> list[str]:
+    """Return the fields of a section of the block, or of the block itself."""
+    if section == "costs":
+        return [field.name for field in fields(CostModel)]
+    sections = {"exchange": ExchangeConfig, "execution": ExecutionConfig, "paper": PaperConfig}
+    return list(sections.get(section, HedgeLegConfig).model_fields)
