@@ -1,16 +1,18 @@
 """The fault plan without an exchange: what is refused, what matches, when a rule fires."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from paper_exchange.errors import UsageError
 from paper_exchange.fault_kinds import ErrorBefore
 from paper_exchange.fault_presets import PRESETS
 from paper_exchange.faults import Asked, FaultPlan, Rule, load_rules
-from tests.paper_exchange.test_commands import run
+from tests.paper_exchange.test_commands import Served, run
 
 BUY = {"symbol": "BTCUSDT", "side": "BUY", "newClientOrderId": "carry-7"}
 
@@ -154,3 +156,17 @@ def test_command_line_refuses_a_bad_plan_with_status_2(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert str(plan) in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_served_plan_and_limits_are_in_force_from_the_start(sample_datadir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    fault = {"kind": "error_before", "preset": "spot-1001"}
+    path.write_text(json.dumps([{"match": {"path": "/api/v3/ping"}, "fault": fault}]))
+    options = ("--at", "2024-02-10", "--frozen", "--faults", str(path), "--enforce-limits")
+    served = Served(tmp_path, "--data", str(sample_datadir), *options)
+    with httpx.Client(base_url=served.url) as client:
+        pings = [client.get("/api/v3/ping").status_code for _ in range(2)]
+        orders = [client.post("/api/v3/order").status_code for _ in range(101)]
+    served.stop(signal.SIGTERM)
+    assert pings == [503, 200]
+    assert orders[-2:] == [401, 429]

@@ -94,7 +94,7 @@ def test_refusals_of_the_hand(rehearsal: Rehearsal) -> None:
 
 
 def test_faults_meet_the_client_and_not_the_hand(rehearsal: Rehearsal) -> None:
-    rehearsal.plan({"kind": "refuse", "preset": "spot-2010"}, times=None)
+    rehearsal.plan({"kind": "error_before", "preset": "spot-2010"}, times=None)
     rehearsal.post("hand", {"venue": "spot", "symbol": "BTCUSDT", "side": "BUY", "qty": "0.1"})
     with pytest.raises(ccxt.InsufficientFunds):
         rehearsal.buy()
