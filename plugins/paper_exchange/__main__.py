@@ -97,10 +97,7 @@ def serve(
     start_ms = None if at is None else _parse_utc_ms(at)
     if as_now and start_ms is None:
         raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
-    if data is not None and sample:
-        raise UsageError("give --data DIR or --sample, not both")
-    if seed is not None and data is not None:
-        raise UsageError("--seed is the sample market's: give it without --data")
+    _check_source(data, seed, sample=sample)
     from paper_exchange.audit import AuditLog
     from paper_exchange.candles import INTERVALS_MS
     from paper_exchange.faults import FaultPlan, load_rules
@@ -124,6 +121,14 @@ def serve(
         ready_file=ready_file,
         announce=typer.echo,
     )
+
+
+def _check_source(data: Path | None, seed: int | None, *, sample: bool) -> None:
+    """Refuse options that name two sources of market data."""
+    if data is not None and sample:
+        raise UsageError("give --data DIR or --sample, not both")
+    if seed is not None and data is not None:
+        raise UsageError("--seed is the sample market's: give it without --data")
 
 
 def _load(data: Path | None, seed: int | None, timeframe: str | None, shift_ms: int) -> "CandleStore":
