@@ -30,14 +30,10 @@ _MOST_STEPS = 500  # of one pump; far beyond any plan: a bug must not hold freqt
 
 @dataclass(slots=True)
 class HostPair:
-    """What freqtrade knows of a pair's trade. `open`: it has an open trade; `working`: an open entry order.
-
-    `forgotten`: the trade of this carry is not in freqtrade's database any more.
-    """
+    """What freqtrade knows of a pair: `open`: it has an open trade; `working`: an open entry order."""
 
     open: bool = False
     working: bool = False
-    forgotten: bool = False
 
 
 @dataclass(slots=True)

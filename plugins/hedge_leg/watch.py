@@ -102,11 +102,7 @@ class Watch:
         """Journal freqtrade's fills that are not there yet, and whether it still knows the trade."""
         engine, pair = self.engine, carry.facts.pair
         forgotten = host is None and carry.trade_id is not None
-        engine.host[pair] = HostPair(
-            open=host is not None and host.open,
-            working=host is not None and host.working,
-            forgotten=forgotten,
-        )
+        self.note_host(pair, host)
         if host is not None:
             carry = host_fills(engine, carry, host)
         if forgotten and carry.short_qty > 0 and carry.state in (State.OPENING, State.ACTIVE):
@@ -115,6 +111,11 @@ class Watch:
         elif host is not None and not host.open and carry.state is State.ACTIVE and carry.short_qty > 0:
             text = "freqtrade closed its trade, the exchange still has a short position"
             engine.record(carry, ev.RollbackStarted(engine.clock.now_ms(), text))
+
+    def note_host(self, pair: str, host: HostTrade | None) -> None:
+        """Remember what freqtrade knows of a pair, for decisions."""
+        known = HostPair(open=host is not None and host.open, working=host is not None and host.working)
+        self.engine.host[pair] = known
 
     def _watch_perp(self, carry: Carry) -> None:
         """Compare the exchange's position with the carry's; take over what its orders explain."""

@@ -1,0 +1,237 @@
+"""The binding of dry-run and live: freqtrade's callbacks become commands to the engine, its trades facts.
+
+Knows freqtrade's objects only as protocols. `HedgedStrategy` owns one `LiveLeg` while it trades and asks it
+at every callback; whatever goes wrong here refuses an entry, refuses an exit with its reason, or waits for
+the next loop, and is never silent.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import isnan
+from typing import Protocol
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.accounts import books, entry_notional
+from hedge_leg.core.amounts import ZERO, exact
+from hedge_leg.core.carry import Carry
+from hedge_leg.core.decide import tolerance
+from hedge_leg.core.ledger import Account
+from hedge_leg.core.states import Mode, State
+from hedge_leg.engine import Engine
+from hedge_leg.errors import HedgeError, VenueUnavailable
+from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
+from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
+from hedge_leg.trade_view import OrderView, epoch_ms_of
+from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
+
+logger = logging.getLogger(__name__)
+
+_LATE_BOOKING_MS = 30 * 60_000
+
+
+class TradeBook(Protocol):
+    """freqtrade's trade table."""
+
+    def of_pair(self, pair: str, since: datetime) -> LiveTrade | None:
+        """Return the newest trade of a pair that was opened at or after a time."""
+        ...
+
+    def of_id(self, trade_id: int) -> LiveTrade | None:
+        """Return a trade by id; None when it was deleted."""
+        ...
+
+    def open_trades(self) -> Sequence[LiveTrade]:
+        """Return the open trades."""
+        ...
+
+    def commit(self) -> None:
+        """Write changes down."""
+        ...
+
+
+@dataclass(slots=True)
+class LiveLeg:
+    """The spot leg of a trading freqtrade. `spot_px`: present price of a spot market, or None."""
+
+    engine: Engine
+    watch: Watch
+    trades: TradeBook
+    symbol_of: Callable[[str], str]
+    spot_px: Callable[[str], Decimal | None]
+    quote: str = "USDT"
+    fixed_cost: Decimal = ZERO
+    observe_only: bool = False
+    _booked: dict[str, int] = field(default_factory=dict)
+    _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
+
+    def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float) -> bool:
+        """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""
+        plan = EntryPlan(
+            *(pair, self.symbol_of(pair), exact(amount), exact(rate), exact(leverage)),
+            fixed_cost=self.fixed_cost,
+        )
+        verdict = announce(self.engine, plan, observe_only=self.observe_only)
+        log = logger.info if verdict.allowed else logger.warning
+        log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
+        return verdict.allowed
+
+    def confirm_exit(self, pair: str, reason: str) -> Verdict:
+        """Sell the spot leg first; the user is told when that refuses the exit."""
+        verdict = request_exit(self.engine, pair, reason)
+        if not verdict.allowed:
+            self.engine.notify(f"{pair}: exit ({reason}) refused: {verdict.reason}")
+        return verdict
+
+    def order_filled(self, trade: LiveTrade) -> None:
+        """Follow a filled perp order with the spot leg, then book. `trade` is the real one."""
+        engine = self.engine
+        with engine.lock:
+            carry = self._carry_of(trade)
+            if carry is None:
+                engine.notify(f"{trade.pair}: a perp order filled that no carry announced: it is not hedged")
+                return
+            host = host_trade(trade)
+            carry = host_fills(engine, carry, host)
+            self.watch.note_host(carry.facts.pair, host)
+            if carry.alive:
+                carry = engine.pump(carry.carry_id, patience_ms=2 * engine.policy.open_timeout_ms)
+            self._settle(carry)
+            self._book(trade, engine.carries[carry.carry_id])
+
+    def _settle(self, carry: Carry) -> None:
+        try:
+            self.watch.settle(carry)
+        except VenueUnavailable as error:
+            logger.warning("carry=%s exact fees not known yet: %s", carry.carry_id, error)
+
+    def tick(self) -> None:
+        """Do one loop: reconcile, act, book what changed, show open trades at present prices."""
+        engine = self.engine
+        with engine.lock:
+            found: dict[str, LiveTrade] = {}
+            for carry in engine.alive():
+                trade = self._trade_of(carry)
+                if trade is not None:
+                    found[carry.facts.pair] = trade
+            self.watch.tick({pair: host_trade(trade) for pair, trade in found.items()})
+            self._rebook()
+            self._show()
+            self.trades.commit()
+
+    def _carry_of(self, trade: LiveTrade) -> Carry | None:
+        """Return the carry of a trade: by id, else the living one of its pair."""
+        known = [one for one in self.engine.carries.values() if one.trade_id == trade.id and one.announced]
+        known = [one for one in known if one.facts.pair == trade.pair]
+        return known[-1] if known else self.engine.of_pair(trade.pair)
+
+    def _trade_of(self, carry: Carry) -> LiveTrade | None:
+        if carry.trade_id is not None:
+            return self.trades.of_id(carry.trade_id)
+        began = datetime.fromtimestamp(carry.began_ms / 1000, UTC)
+        return self.trades.of_pair(carry.facts.pair, began - timedelta(seconds=1))
+
+    def _rebook(self) -> None:
+        """Book carries whose facts changed since they were booked last, closed ones for a while too."""
+        now_ms = self.engine.clock.now_ms()
+        for carry in self.engine.carries.values():
+            late = (
+                carry.closed is not None and now_ms - carry.closed.at_ms > _LATE_BOOKING.total_seconds() * 1e3
+            )
+            if carry.trade_id is None or late or self._booked.get(carry.carry_id) == carry.version:
+                continue
+            trade = self.trades.of_id(carry.trade_id)
+            if trade is not None and not trade.is_open:
+                self._book(trade, carry)
+
+    def _book(self, trade: LiveTrade, carry: Carry) -> None:
+        book(trade, carry)
+        self._booked[carry.carry_id] = carry.version
+        self._decompose(trade, carry)
+
+    def _show(self) -> None:
+        for trade in self.trades.open_trades():
+            carry = self._carry_of(trade)
+            if carry is None or carry.trade_id != trade.id:
+                continue
+            spot_px = self.spot_px(carry.facts.symbol)
+            if spot_px is not None:
+                show_open(trade, carry, spot_px)
+            self._decompose(trade, carry)
+
+    def _decompose(self, trade: LiveTrade, carry: Carry) -> None:
+        try:
+            rules = self.engine.spot.rules(carry.facts.symbol)
+        except HedgeError:
+            return
+        loose = tolerance(carry, rules, self.engine.policy, Mode.ACTIVE)
+        shown = decomposition(carry, self.engine.clock.now_ms(), loose)
+        before = self._shown.get(trade.id, {})
+        for key, value in shown.items():
+            if before.get(key) != value:
+                trade.set_custom_data(key, value)
+        self._shown[trade.id] = shown
+
+    def exit_to_finish(self, pair: str) -> str | None:
+        """Return why freqtrade must go on leaving a pair's perp: a rollback, or an exit half done."""
+        carry = self.engine.of_pair(pair)
+        if carry is None or carry.state is not State.CLOSING or carry.short_qty <= 0:
+            return None
+        return "orphan_leg" if carry.mode is Mode.ROLLING_BACK else carry.why
+
+    def pnl_bps(self, pair: str, perp_px: float, spot_px: float) -> float:
+        """Return the pair's net P&L at these prices in bps of the entry notional; NaN without a carry."""
+        carry = self.engine.of_pair(pair)
+        if carry is None or isnan(perp_px) or isnan(spot_px):
+            return float("nan")
+        kept = books(carry)
+        net = kept.ledger.net + kept.unrealized(exact(perp_px), exact(spot_px))
+        return float(net / entry_notional(carry) * 10_000)
+
+    def may_resize(self, pair: str) -> bool:
+        """Return whether both legs may be changed now: hedged, nothing pending, journal working."""
+        carry = self.engine.of_pair(pair)
+        return (
+            carry is not None
+            and not self.engine.broken
+            and carry.state is State.ACTIVE
+            and carry.order is None
+            and carry.perp_close is None
+        )
+
+    def resize_asked(self, pair: str, qty: float) -> None:
+        """Journal that freqtrade is asked to change the perp by signed base units (more short: negative)."""
+        carry = self.engine.of_pair(pair)
+        if carry is not None:
+            self.engine.record(carry, ev.ResizeAsked(self.engine.clock.now_ms(), exact(round(qty, 8))))
+
+    def spot_quote(self) -> tuple[float, float]:
+        """Return (free quote on the spot account, cost of the inventory of living carries).
+
+        Raises VenueUnavailable: capital that cannot be read is not zero, and is not spent.
+        """
+        free = self.engine.spot.balances().get(self.quote, (ZERO, ZERO))[0]
+        cost = sum((books(one).ledger.balance(Account.SPOT_COST) for one in self.engine.alive()), ZERO)
+        return float(free), float(cost)
+
+    def close(self) -> None:
+        """Release the journal."""
+        self.engine.journal.close()
+
+
+def host_trade(trade: LiveTrade) -> HostTrade:
+    """Return a trade of freqtrade as the loop takes it; partial fills of open orders count."""
+    orders = [_host_order(trade, order) for order in trade.orders if order.filled]
+    working = any(order.ft_is_open and order.ft_order_side == trade.entry_side for order in trade.orders)
+    return HostTrade(trade.id, trade.is_open, working, tuple(orders))
+
+
+def _host_order(trade: LiveTrade, order: OrderView) -> HostOrder:
+    enters = order.ft_order_side == trade.entry_side
+    qty, px = exact(order.safe_amount_after_fee), exact(order.safe_price)
+    rate = exact((trade.fee_open if enters else trade.fee_close) or 0.0)
+    filled = order.order_filled_utc or order.order_date_utc
+    signed = -qty if enters == bool(trade.is_short) else qty
+    return HostOrder(order.order_id, signed, px, qty * px * rate, epoch_ms_of(filled))
