@@ -137,7 +137,7 @@ def _buy(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     if carry.misses and now < carry.last_miss_ms + policy.backoff_ms(carry.misses):
         return Decision(effect=Rest(carry.last_miss_ms + policy.backoff_ms(carry.misses)))
     if not sight.rules.active:
-        if opening and not sight.perp_working:
+        if (opening and not sight.perp_working) or exceeds_bound(carry, sight, policy):
             return Decision((ev.RollbackStarted(now, f"the spot market {sight.rules.symbol} is halted"),))
         return Decision(effect=Rest(now + policy.poll_ms))
     if sight.book is None or not sight.book.asks:
@@ -161,6 +161,8 @@ def _sell_all(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     if not sight.rules.active:
         text = f"the spot market {sight.rules.symbol} is halted"
         return Decision((ev.ExitAbandoned(sight.now_ms, text),))
+    if sight.now_ms - carry.closing_since_ms > policy.close_timeout_ms:
+        return Decision((ev.ExitAbandoned(sight.now_ms, "spot was not sold in time"),))
     return _sell(carry, sight, policy, carry.spot_qty)
 
 
@@ -204,7 +206,9 @@ def _prove_no_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     """End a carry that was announced and never got a perp order, once that is proven."""
     if sight.perp_absent:
         return Decision((_closed(carry, sight, policy),))
-    if sight.perp_working or sight.now_ms - carry.began_ms < policy.grace_ms:
+    if sight.perp_working:
+        return Decision(effect=Rest())
+    if sight.now_ms - carry.began_ms < policy.grace_ms:
         return Decision(effect=Rest(carry.began_ms + policy.grace_ms))
     return Decision(effect=ProveNoPerp())
 
@@ -251,7 +255,8 @@ def _order(
     """Return the next order of a gap, cut to what one order may be; never leaving a crumb behind."""
     cap = rules.max_qty
     if policy.max_slice_notional is not None:
-        cap = min(cap, max(policy.max_slice_notional / px, rules.min_qty))
+        least = 2 * max(rules.min_qty, rules.min_notional / px) + 2 * rules.lot  # so that a half is tradable
+        cap = min(cap, max(policy.max_slice_notional / px, least))
     if qty > cap:
         part = lots_down(cap, rules.lot)
         qty = part if rules.tradable(qty - part, px) else lots_down(qty / 2, rules.lot)
