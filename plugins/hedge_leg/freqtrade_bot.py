@@ -1,0 +1,146 @@
+"""A trading freqtrade (dry-run, live) as the spot leg needs it: its trades, its exchange, its messages.
+
+Beside `freqtrade_host` the only importer of freqtrade. Used only when orders are placed: backtests and
+hyperopt never load it, so that their workers stay small.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+from freqtrade.enums import CandleType, RunMode
+from freqtrade.exceptions import FreqtradeException
+from freqtrade.persistence import Trade
+
+from carry.market import spot_symbol
+from hedge_leg.adapters.credentials import Credentials
+from hedge_leg.adapters.dry_perp import DryPerpVenue
+from hedge_leg.bootstrap import HostConfig, dry_engine, fixed_cost, live_engine, watch_for
+from hedge_leg.config import HedgeLegConfig
+from hedge_leg.core.amounts import exact
+from hedge_leg.errors import ConfigError, VenueUnavailable
+from hedge_leg.live import LiveLeg, host_trade
+from hedge_leg.live_booking import LiveTrade
+from hedge_leg.live_market import live_features, settled_stamps, settlements
+from hedge_leg.ports import PerpOrder
+from hedge_leg.trade_view import epoch_ms_of
+
+logger = logging.getLogger(__name__)
+
+
+class FreqtradeTrades:
+    """freqtrade's trade table; satisfies `live.TradeBook`."""
+
+    def of_pair(self, pair: str, since: datetime) -> LiveTrade | None:
+        """Return the newest trade of a pair that was opened at or after a time."""
+        wanted = [Trade.pair == pair, Trade.open_date >= since.replace(tzinfo=None)]
+        return cast("LiveTrade | None", Trade.get_trades(wanted).order_by(Trade.id.desc()).first())
+
+    def of_id(self, trade_id: int) -> LiveTrade | None:
+        """Return a trade by id; None when it was deleted."""
+        return cast("LiveTrade | None", Trade.get_trades([Trade.id == trade_id]).first())
+
+    def open_trades(self) -> Sequence[LiveTrade]:
+        """Return the open trades."""
+        return cast("Sequence[LiveTrade]", Trade.get_open_trades())
+
+    def commit(self) -> None:
+        """Write changes down."""
+        Trade.commit()
+
+
+def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credentials | None) -> LiveLeg:
+    """Build the spot leg of a strategy that is about to trade. Raises HedgeError with one line."""
+    config, exchange = strategy.config, strategy.dp._exchange
+    host = _host_config(config, exchange, strategy.dp.current_whitelist())
+
+    def notify(text: str) -> None:
+        logger.warning("%s", text)
+        strategy.dp.send_msg(text, always_send=True)
+
+    if config["runmode"] == RunMode.LIVE:
+        engine = live_engine(settings, host, credentials, exchange._api, notify)
+    else:
+        perp = DryPerpVenue(_filled_orders, lambda pair, since: _settlements(exchange, pair, since))
+        engine = dry_engine(settings, host, perp, notify)
+
+    def spot_px(symbol: str) -> Decimal | None:
+        candles = strategy.dp.get_pair_dataframe(symbol, strategy.timeframe, candle_type="spot")
+        return None if candles.empty else exact(float(candles["close"].iloc[-1]))
+
+    def funding(pair: str) -> pd.DataFrame:
+        return cast("pd.DataFrame", strategy.dp.get_pair_dataframe(pair, "1h", candle_type="funding_rate"))
+
+    def features(pair: str, candles: pd.DataFrame) -> pd.DataFrame:
+        spot = strategy.dp.get_pair_dataframe(spot_symbol(pair), strategy.timeframe, candle_type="spot")
+        return live_features(pair, candles, spot, funding(pair), strategy.timeframe)
+
+    return LiveLeg(
+        engine,
+        watch_for(settings, engine),
+        FreqtradeTrades(),
+        symbol_of=spot_symbol,
+        spot_px=spot_px,
+        feature_source=features,
+        settled=lambda pair: settled_stamps(funding(pair)),
+        quote=host.quote,
+        fixed_cost=fixed_cost(settings),
+        observe_only=settings.mode == "observer",
+    )
+
+
+def _host_config(config: Mapping[str, Any], exchange: Any, whitelist: Sequence[str]) -> HostConfig:
+    if config.get("trading_mode") != "futures":
+        raise ConfigError('hedge_leg trades a perp against spot: set "trading_mode": "futures"')
+    opened = [trade.pair for trade in Trade.get_open_trades()]
+    own = config["exchange"]
+    merged = {**own.get("ccxt_config", {}), **own.get("ccxt_sync_config", {})}
+    wallet = config.get("dry_run_wallet", 0)
+    quote = str(config["stake_currency"])
+    return HostConfig(
+        exchange_name=str(exchange._api.id),
+        ccxt_config=merged,
+        user_data=Path(config["user_data_dir"]),
+        quote=quote,
+        pairs={pair: spot_symbol(pair) for pair in [*whitelist, *opened]},
+        margin_mode=str(config.get("margin_mode", "")),
+        wallet=float(wallet.get(quote, 0) if isinstance(wallet, dict) else wallet),
+    )
+
+
+def _filled_orders(pair: str) -> list[PerpOrder]:
+    """Return all filled orders that freqtrade keeps of a pair, by time, as a venue would tell them."""
+    found: list[PerpOrder] = []
+    for trade in Trade.get_trades([Trade.pair == pair]).all():
+        opened_ms = {order.order_id: epoch_ms_of(order.order_date_utc) for order in trade.orders}
+        found.extend(
+            PerpOrder(
+                *(order.order_id, "", order.qty, abs(order.qty) * order.px, order.fee),
+                created_ms=opened_ms[order.order_id],
+                filled_ms=order.filled_ms,
+                open=False,
+                reduce_only=order.qty > 0,
+                liquidation=False,
+            )
+            for order in host_trade(cast("LiveTrade", trade)).orders
+        )
+    return sorted(found, key=lambda order: order.filled_ms)
+
+
+def _settlements(exchange: Any, pair: str, since_ms: int) -> list[tuple[int, Decimal, Decimal]]:
+    """Return the published settlements since a time with their marks, as freqtrade's dry-run reads them."""
+    mark = (pair, exchange._ft_has["mark_ohlcv_timeframe"], CandleType.MARK)
+    rates = (pair, exchange._ft_has["funding_fee_timeframe"], CandleType.FUNDING_RATE)
+    try:
+        found = exchange.refresh_latest_ohlcv(
+            [mark, rates], since_ms=since_ms - 3_600_000, cache=False, drop_incomplete=False
+        )
+    except FreqtradeException as error:
+        raise VenueUnavailable(f"{pair}: settlements cannot be read: {type(error).__name__}") from error
+    if mark not in found or rates not in found:
+        raise VenueUnavailable(f"{pair}: settlements cannot be read")
+    return settlements(found[rates], found[mark], since_ms)
