@@ -1,4 +1,4 @@
-"""HedgedStrategy: the only importer of freqtrade. A strategy that inherits it trades pairs, not perps.
+"""HedgedStrategy: where freqtrade calls in. A strategy that inherits it trades pairs, not perps.
 
 freqtrade trades the perp; this class prices, books and limits the spot leg so that every profit freqtrade
 shows is the pair's (`docs/accounting.md`). A strategy states its parameters and four rules:
@@ -9,7 +9,8 @@ shows is the pair's (`docs/accounting.md`). A strategy states its parameters and
     resize(...)       -> stake change    optional position adjustment
 
 It fails closed: anything unexpected refuses the entry, and a booking that fails poisons the trade's profit
-with NaN and stops the run at the next candle, because a profit of one leg must never be shown.
+with NaN and stops the run at the next candle, because a profit of one leg must never be shown. In dry-run and
+live the spot leg is traded by `live.LiveLeg`; every callback asks it first.
 """
 
 import logging
@@ -26,21 +27,19 @@ from freqtrade.exchange import timeframe_to_minutes
 from freqtrade.persistence import LocalTrade, Order, Trade
 from freqtrade.strategy import IStrategy
 
-from carry.costs import BPS
 from carry.errors import CarryError
-from carry.features import carry_features
 from carry.market import CANDLE_COLUMNS, spot_symbol
 from carry.rules import ExitPolicy, ExitReason, PairView, decide_exit, fills_at_settlement
+from hedge_leg.adapters.credentials import take_credentials
 from hedge_leg.config import HedgeLegConfig, read_config
-from hedge_leg.core.mirror import MirroredTrade, mirror
 from hedge_leg.errors import HedgeError
-from hedge_leg.recorded import RecordedMarket, SignalRows, load_recorded
+from hedge_leg.leg import Leg
+from hedge_leg.recorded import SignalRows
+from hedge_leg.recorded_leg import RecordedLeg
+from hedge_leg.sizing import Capital, entry_stake, most_stake, reserve_share
 from hedge_leg.trade_view import (
     epoch_ms_of,
-    filled_orders,
     liquidation_distance,
-    perp_fills,
-    pnl_bps,
     roll_distance,
 )
 
@@ -74,10 +73,12 @@ class HedgedStrategy(IStrategy):
         """Validate the hedge_leg block; one line of freqtrade's own error if it is wrong."""
         super().__init__(config)
         try:
-            self.hedge: HedgeLegConfig = read_config(config.get("hedge_leg"))
+            block = config.get("hedge_leg")
+            self._credentials = take_credentials(block) if isinstance(block, dict) else None
+            self.hedge: HedgeLegConfig = read_config(block)
         except HedgeError as error:
             raise OperationalException(str(error)) from error
-        self._markets: dict[str, RecordedMarket] = {}
+        self._leg: Leg | None = None
         self._rows: dict[str, SignalRows] = {}
         self._failure: str | None = None
 
@@ -97,13 +98,38 @@ class HedgedStrategy(IStrategy):
         """Return a change of the perp margin in quote (both legs follow), or None."""
         return None
 
+    @property
+    def leg(self) -> Leg:
+        """Return the spot leg: of recorded candles, unless a trading bot has started a live one."""
+        if self._leg is None:
+            datadir, detail = Path(self.config["datadir"]), self.config.get("timeframe_detail")
+            self._leg = RecordedLeg(self.hedge, datadir, self.timeframe, detail)
+        return self._leg
+
     def bot_start(self, **kwargs: Any) -> None:
-        """Refuse to trade one leg: this version hedges in backtests only."""
-        if self.config.get("runmode") in (RunMode.LIVE, RunMode.DRY_RUN):
-            raise ValueError(
-                "hedge_leg of this version hedges in backtesting and hyperopt only: "
-                "freqtrade trade would open a naked perp, so it is refused"
-            )
+        """Start the spot leg of a trading bot, or refuse to start it with one line."""
+        if self.config.get("runmode") not in (RunMode.LIVE, RunMode.DRY_RUN):
+            return
+        from hedge_leg.freqtrade_bot import start_live_leg  # noqa: PLC0415 - not for backtest workers
+
+        try:
+            self._leg = start_live_leg(self, self.hedge, self._credentials)
+        except HedgeError as error:
+            raise ValueError(f"hedge_leg: {error}") from error
+
+    def ft_bot_cleanup(self) -> None:
+        """Release the journal: at the end of the bot, and before a reloaded one opens it."""
+        super().ft_bot_cleanup()
+        if self._leg is not None:
+            self._leg.close()
+
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        """Reconcile both legs and act on what was found; a failure is told, and tried again next loop."""
+        try:
+            self.leg.tick()
+        except Exception as error:  # freqtrade would swallow it
+            logger.exception("the spot leg's loop failed")
+            self.dp.send_msg(f"hedge_leg: the loop failed: {error}", always_send=True)
 
     def informative_pairs(self) -> list[tuple[str, str, str]]:
         """Ask freqtrade for the spot candles and settlements of every pair."""
@@ -113,19 +139,8 @@ class HedgedStrategy(IStrategy):
 
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
         """Add the columns of `carry.features`; stops the run where data is not covered."""
-        pair = metadata["pair"]
-        start, end = dataframe["date"].iloc[0], dataframe["date"].iloc[-1]
         try:
-            market, self._markets[pair] = load_recorded(
-                Path(self.config["datadir"]),
-                pair,
-                self.timeframe,
-                self.config.get("timeframe_detail"),
-                start,
-                end,
-            )
-            perp = dataframe.loc[:, list(CANDLE_COLUMNS)]
-            features = carry_features(perp, market.spot, market.funding, self.timeframe)
+            features = self.leg.features(metadata["pair"], dataframe)
         except CarryError as error:
             raise OperationalException(str(error)) from error
         added = features.drop(columns=[name for name in CANDLE_COLUMNS if name in features])
@@ -158,37 +173,50 @@ class HedgedStrategy(IStrategy):
     def custom_stake_amount(
         self, pair: str, *args: Any, proposed_stake: float, leverage: float, **kwargs: Any
     ) -> float:
-        """Return the perp margin for which the pair's share of the capital pays for both legs.
+        """Return the perp margin for which the pair's share of the capital pays for both legs (`sizing`)."""
+        try:
+            capital = self._capital()
+        except HedgeError:
+            logger.exception("%s: no entry, the spot account cannot be read", pair)
+            return 0.0
+        return entry_stake(
+            self.hedge,
+            capital,
+            leverage,
+            stake_amount=self.config["stake_amount"],
+            slots=float(self.max_open_trades),
+            amend=bool(self.config.get("amend_last_stake_amount", False)),
+        )
 
-        A fixed `stake_amount` is the capital of one pair, and without that much free there is no entry
-        unless `amend_last_stake_amount` is set; "unlimited" splits all capital over `max_open_trades`.
-        What open pairs tie up in both legs is never spent twice.
-        """
-        total = float(self.wallets.get_total_stake_amount())
-        free = total - self._tied_up()
-        if self.config["stake_amount"] == "unlimited":
-            slots = float(self.max_open_trades)
-            share = total / slots if 0 < slots < float("inf") else free
-        else:
-            share = float(self.config["stake_amount"])
-            if free < share and not self.config.get("amend_last_stake_amount", False):
-                return 0.0
-        return self.hedge.stake_for(min(share, free), leverage)
-
-    def _tied_up(self) -> float:
-        """Return the capital in open pairs: perp margin, spot at cost, entry costs and buffer."""
-        reserve = self.hedge.costs.side_bps * BPS + self.hedge.cash_buffer
+    def _capital(self) -> Capital:
+        """Return what both legs have; what open pairs tie up is never spent twice."""
+        spot_share = 1.0 + reserve_share(self.hedge)
         open_trades: list[Trade] = Trade.get_open_trades()
-        return float(sum(t.stake_amount + t.amount * t.open_rate * (1.0 + reserve) for t in open_trades))
+        tied_up = sum(t.stake_amount + t.amount * t.open_rate * spot_share for t in open_trades)
+        total = float(self.wallets.get_total_stake_amount())
+        spot = self.leg.spot_capital()
+        if spot is None:
+            return Capital(total, float(tied_up))
+        total += sum(spot) * float(self.config.get("tradable_balance_ratio", 1.0))
+        margin_free = float(self.wallets.get_available_stake_amount())
+        return Capital(total, float(tied_up), margin_free, spot_free=spot[0])
 
     def confirm_trade_entry(
-        self, pair: str, *args: Any, current_time: datetime, entry_tag: str | None, **kwargs: Any
+        self,
+        pair: str,
+        *args: Any,
+        current_time: datetime,
+        entry_tag: str | None,
+        amount: float = 0.0,
+        rate: float = 0.0,
+        side: str = "short",
+        **kwargs: Any,
     ) -> bool:
         """Allow an entry only if both legs can be filled now. Never raises: freqtrade fails open."""
         try:
-            if entry_tag == REENTRY_TAG and not self._just_rolled(pair, current_time):
+            if side != "short" or (entry_tag == REENTRY_TAG and not self._just_rolled(pair, current_time)):
                 return False
-            return self._markets[pair].traded_at(epoch_ms_of(current_time))
+            return self.leg.confirm_entry(pair, amount, rate, self.hedge.leverage, epoch_ms_of(current_time))
         except Exception:
             logger.exception("%s: entry refused, the gate itself failed", pair)
             return False
@@ -196,10 +224,18 @@ class HedgedStrategy(IStrategy):
     def confirm_trade_exit(
         self, pair: str, *args: Any, exit_reason: str, current_time: datetime, **kwargs: Any
     ) -> bool:
-        """Refuse to close the perp while spot cannot be sold; a forced exit always passes."""
-        if exit_reason in _FORCED_EXITS:
+        """Refuse to close the perp while spot cannot be sold. Never raises: freqtrade fails open.
+
+        In a backtest a forced exit always passes: the run ends there.
+        """
+        if exit_reason in _FORCED_EXITS and isinstance(self.leg, RecordedLeg):
             return True
-        return self._markets[pair].traded_at(epoch_ms_of(current_time))
+        try:
+            return self.leg.confirm_exit(pair, exit_reason, epoch_ms_of(current_time))
+        except Exception as error:
+            logger.exception("%s: exit refused, the gate itself failed", pair)
+            self.dp.send_msg(f"{pair}: exit ({exit_reason}) refused: {error}", always_send=True)
+            return False
 
     def _just_rolled(self, pair: str, now: datetime) -> bool:
         window = timedelta(minutes=2 * timeframe_to_minutes(self.timeframe))
@@ -219,7 +255,10 @@ class HedgedStrategy(IStrategy):
             raise OperationalException(self._failure)
         high, liquidation_px = kwargs.get("high"), trade.liquidation_price
         if trade.is_short and high is not None and liquidation_px and high >= liquidation_px:
-            kwargs["high"] = self._markets[trade.pair].liquidation_high(epoch_ms_of(current_time), high)
+            kwargs["high"] = self.leg.liquidation_high(trade.pair, epoch_ms_of(current_time), high)
+        begun = self.leg.exit_to_finish(trade.pair)
+        if begun is not None:
+            return [ExitCheckTuple(ExitType.CUSTOM_EXIT, begun)]
         exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
         if exits:
             exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in exits]
@@ -232,7 +271,9 @@ class HedgedStrategy(IStrategy):
 
     def _pair_exit(self, trade: Trade, rate: float, current_time: datetime) -> ExitReason | None:
         """Decide on the pair at this open, from what was known when the last candle closed."""
-        rows = self._rows[trade.pair]
+        rows = self._rows.get(trade.pair)
+        if rows is None:  # a trading bot without data for this pair: no decision either way
+            return None
         distance = liquidation_distance(trade, rate)
         threshold = roll_distance(trade, self.hedge.roll_distance)
         if rows.open_ended and distance >= threshold:
@@ -241,11 +282,11 @@ class HedgedStrategy(IStrategy):
         row = rows.last_closed(now_ms)
         pnl = float("nan")
         if rows.policy.needs_pnl and rows.at_ms[row] >= opened_ms:  # a candle has closed since the entry
-            pnl = pnl_bps(self._mirror(trade), self._markets[trade.pair], rows, now_ms)
+            pnl = self.leg.pnl_bps(trade, rows, now_ms)
         view = PairView(
             held_h=(now_ms - opened_ms) / _HOUR_MS,
             entry_on=bool(rows.entry_on[row]),
-            settled=self._markets[trade.pair].settled_between(opened_ms, now_ms),
+            settled=self.leg.settled_between(trade.pair, opened_ms, now_ms),
             negative_funding_h=float(rows.negative_funding_h[row]),
             pnl_bps=pnl,
             exit_cost_bps=self.hedge.costs.side_bps,
@@ -258,37 +299,30 @@ class HedgedStrategy(IStrategy):
         self, trade: Trade, current_time: datetime, *args: Any, max_stake: float, **kwargs: Any
     ) -> float | None:
         """Resize both legs as the strategy asks, but never while spot is not traded or beyond the cash."""
-        now_ms = epoch_ms_of(current_time)
-        if not self._markets[trade.pair].traded_at(now_ms):
+        if not self.leg.may_resize(trade.pair, epoch_ms_of(current_time)):
             return None
-        free = float(self.wallets.get_total_stake_amount()) - self._tied_up()
-        allowed = min(max_stake, self.hedge.stake_for(max(free, 0.0), trade.leverage))
+        capital = self._capital()
+        allowed = min(max_stake, most_stake(self.hedge, capital, trade.leverage, capital.free))
         change = self.resize(trade, current_time, allowed)
-        return change if change is None or change < 0 else min(change, allowed)
+        change = change if change is None or change < 0 else min(change, allowed)
+        if change:
+            self.leg.resize_asked(trade.pair, -change * trade.leverage / kwargs["current_rate"])
+        return change
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> None:
-        """Set the order's cash slot so that the trade's orders sum to what the pair has earned so far.
-
-        freqtrade passes a deep copy of the trade, but the order itself. Its own funding sum is replaced:
-        it counts a settlement twice when a position changes exactly then.
-        """
+        """Follow the perp with the spot leg and book it; a booking that fails poisons a backtest's profit."""
         try:
-            booked = float(self._mirror(trade).booked)
-            earlier = sum(
-                other.funding_fee or 0.0 for other in filled_orders(trade) if other.order_id != order.order_id
-            )
-            order.funding_fee = booked - earlier
+            self.leg.order_filled(trade, order)
         except Exception as error:
-            order.funding_fee = float("nan")
-            self._failure = f"{pair}: the spot leg could not be booked at {current_time}: {error}"
-            logger.exception("%s", self._failure)
-
-    def _mirror(self, trade: Trade) -> MirroredTrade:
-        """Fold the trade's filled orders into the pair's books."""
-        terms = self.hedge.terms(trade.safe_base_currency)
-        return mirror(perp_fills(trade), self._markets[trade.pair], terms, base=trade.safe_base_currency)
+            failure = f"{pair}: the spot leg could not be booked at {current_time}: {error}"
+            logger.exception("%s", failure)
+            if isinstance(self.leg, RecordedLeg):
+                order.funding_fee = float("nan")
+                self._failure = failure
+            else:
+                self.dp.send_msg(failure, always_send=True)
 
 
 def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -> ExitCheckTuple:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isnan
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
 
 from hedge_leg.core import events as ev
 from hedge_leg.core.accounts import books, entry_notional
@@ -22,8 +25,10 @@ from hedge_leg.core.ledger import Account
 from hedge_leg.core.states import Mode, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, VenueUnavailable
-from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
+from hedge_leg.gate import EntryPlan, announce, request_exit
+from hedge_leg.leg import FeatureSource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
+from hedge_leg.recorded import SignalRows, Stamps
 from hedge_leg.trade_view import OrderView, epoch_ms_of
 from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
 
@@ -54,20 +59,29 @@ class TradeBook(Protocol):
 
 @dataclass(slots=True)
 class LiveLeg:
-    """The spot leg of a trading freqtrade. `spot_px`: present price of a spot market, or None."""
+    """The spot leg of a trading freqtrade.
+
+    `spot_px`: present price of a spot market, or None. `settled`: known settlements of a pair, ms, ascending.
+    """
 
     engine: Engine
     watch: Watch
     trades: TradeBook
     symbol_of: Callable[[str], str]
     spot_px: Callable[[str], Decimal | None]
-    quote: str = "USDT"
+    feature_source: FeatureSource
+    settled: Callable[[str], Stamps]
+    quote: str
     fixed_cost: Decimal = ZERO
     observe_only: bool = False
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
 
-    def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float) -> bool:
+    def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
+        """Return the features of what the exchange serves now; DataError where it does not cover them."""
+        return self.feature_source(pair, candles)
+
+    def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:  # noqa: ARG002
         """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""
         plan = EntryPlan(
             *(pair, self.symbol_of(pair), exact(amount), exact(rate), exact(leverage)),
@@ -78,15 +92,20 @@ class LiveLeg:
         log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
         return verdict.allowed
 
-    def confirm_exit(self, pair: str, reason: str) -> Verdict:
+    def confirm_exit(self, pair: str, reason: str, now_ms: int) -> bool:  # noqa: ARG002
         """Sell the spot leg first; the user is told when that refuses the exit."""
         verdict = request_exit(self.engine, pair, reason)
         if not verdict.allowed:
             self.engine.notify(f"{pair}: exit ({reason}) refused: {verdict.reason}")
-        return verdict
+        return verdict.allowed
 
-    def order_filled(self, trade: LiveTrade) -> None:
-        """Follow a filled perp order with the spot leg, then book. `trade` is the real one."""
+    def order_filled(self, trade: Any, order: Any) -> None:  # noqa: ARG002 - a deep copy
+        """Follow a filled perp order with the spot leg, then book on the real trade."""
+        self.follow(order.trade)
+        self.trades.commit()
+
+    def follow(self, trade: LiveTrade) -> None:
+        """Bring spot to what the real trade's orders have filled, then book."""
         engine = self.engine
         with engine.lock:
             carry = self._carry_of(trade)
@@ -137,9 +156,7 @@ class LiveLeg:
         """Book carries whose facts changed since they were booked last, closed ones for a while too."""
         now_ms = self.engine.clock.now_ms()
         for carry in self.engine.carries.values():
-            late = (
-                carry.closed is not None and now_ms - carry.closed.at_ms > _LATE_BOOKING.total_seconds() * 1e3
-            )
+            late = carry.closed is not None and now_ms - carry.closed.at_ms > _LATE_BOOKING_MS
             if carry.trade_id is None or late or self._booked.get(carry.carry_id) == carry.version:
                 continue
             trade = self.trades.of_id(carry.trade_id)
@@ -181,25 +198,31 @@ class LiveLeg:
             return None
         return "orphan_leg" if carry.mode is Mode.ROLLING_BACK else carry.why
 
-    def pnl_bps(self, pair: str, perp_px: float, spot_px: float) -> float:
-        """Return the pair's net P&L at these prices in bps of the entry notional; NaN without a carry."""
-        carry = self.engine.of_pair(pair)
+    def settled_between(self, pair: str, after_ms: int, until_ms: int) -> bool:
+        """Return whether a settlement lies in (after, until]."""
+        first, last = np.searchsorted(self.settled(pair), (after_ms, until_ms), side="right")
+        return bool(last > first)
+
+    def pnl_bps(self, trade: Any, rows: SignalRows, now_ms: int) -> float:
+        """Return the pair's net P&L at the last closed candle, in bps of the entry notional, or NaN."""
+        carry, row = self.engine.of_pair(trade.pair), rows.last_closed(now_ms)
+        perp_px, spot_px = float(rows.perp_close[row]), float(rows.spot_close[row])
         if carry is None or isnan(perp_px) or isnan(spot_px):
             return float("nan")
         kept = books(carry)
         net = kept.ledger.net + kept.unrealized(exact(perp_px), exact(spot_px))
         return float(net / entry_notional(carry) * 10_000)
 
-    def may_resize(self, pair: str) -> bool:
+    def liquidation_high(self, pair: str, now_ms: int, perp_high: float) -> float:  # noqa: ARG002
+        """Return the high itself: the exchange liquidates, not we."""
+        return perp_high
+
+    def may_resize(self, pair: str, now_ms: int) -> bool:  # noqa: ARG002
         """Return whether both legs may be changed now: hedged, nothing pending, journal working."""
         carry = self.engine.of_pair(pair)
-        return (
-            carry is not None
-            and not self.engine.broken
-            and carry.state is State.ACTIVE
-            and carry.order is None
-            and carry.perp_close is None
-        )
+        if carry is None or self.engine.broken or carry.state is not State.ACTIVE:
+            return False
+        return carry.order is None and carry.perp_close is None
 
     def resize_asked(self, pair: str, qty: float) -> None:
         """Journal that freqtrade is asked to change the perp by signed base units (more short: negative)."""
@@ -207,7 +230,7 @@ class LiveLeg:
         if carry is not None:
             self.engine.record(carry, ev.ResizeAsked(self.engine.clock.now_ms(), exact(round(qty, 8))))
 
-    def spot_quote(self) -> tuple[float, float]:
+    def spot_capital(self) -> tuple[float, float] | None:
         """Return (free quote on the spot account, cost of the inventory of living carries).
 
         Raises VenueUnavailable: capital that cannot be read is not zero, and is not spent.

@@ -4,8 +4,9 @@ freqtrade blanks the keys of its own `exchange` block before a strategy is built
 them again itself. Names are compared without regard to case, as freqtrade does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from hedge_leg.errors import ConfigError
 
@@ -51,3 +52,18 @@ def from_environment(environ: Mapping[str, str]) -> Credentials:
     raise ConfigError(
         "no API key for the spot leg: set FREQTRADE__HEDGE_LEG__KEY and FREQTRADE__HEDGE_LEG__SECRET"
     )
+
+
+def take_credentials(block: MutableMapping[str, Any]) -> Credentials | None:
+    """Take the keys out of the "hedge_leg" block, so that nothing that prints the block shows them.
+
+    freqtrade merges FREQTRADE__HEDGE_LEG__KEY and its like into the configuration. Returns None when there
+    are none; ConfigError when only one of key and secret is there.
+    """
+    found = {name: str(block.pop(name)) for name in map(str.lower, _FIELDS) if name in block}
+    if not found:
+        return None
+    for name in ("key", "secret"):
+        if not found.get(name):
+            raise ConfigError(f"hedge_leg.{name} is missing: set FREQTRADE__HEDGE_LEG__{name.upper()}")
+    return Credentials(found["key"], found["secret"], found.get("password", ""), found.get("uid", ""))

@@ -1,0 +1,72 @@
+"""What `HedgedStrategy` asks of the spot leg, whether it is replayed from candles or really traded.
+
+`recorded_leg.RecordedLeg` answers in backtests and hyperopt, `live.LiveLeg` in dry-run and live. The
+strategy's rules, sizing and exits are the same code for both.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pandas as pd
+
+from hedge_leg.recorded import SignalRows
+
+
+class Leg(Protocol):
+    """The spot leg of a running strategy. Times in Unix ms, amounts in quote or base units."""
+
+    def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns of `carry.features` for closed perp candles; CarryError where not covered."""
+        ...
+
+    def spot_capital(self) -> tuple[float, float] | None:
+        """Return (free quote, cost of the inventory) of a spot account of its own; None: one pot for both."""
+        ...
+
+    def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:
+        """Return whether the pair may be opened now; a live leg has journaled it then."""
+        ...
+
+    def confirm_exit(self, pair: str, reason: str, now_ms: int) -> bool:
+        """Return whether the perp may be closed now; a live leg has sold the spot then."""
+        ...
+
+    def exit_to_finish(self, pair: str) -> str | None:
+        """Return the reason of an exit that was begun and has to be finished; None normally."""
+        ...
+
+    def settled_between(self, pair: str, after_ms: int, until_ms: int) -> bool:
+        """Return whether a settlement lies in (after, until]."""
+        ...
+
+    def pnl_bps(self, trade: Any, rows: SignalRows, now_ms: int) -> float:
+        """Return the pair's net P&L at the last closed candle, in bps of the entry notional, or NaN."""
+        ...
+
+    def may_resize(self, pair: str, now_ms: int) -> bool:
+        """Return whether both legs may be changed now."""
+        ...
+
+    def resize_asked(self, pair: str, qty: float) -> None:
+        """Note that freqtrade is asked to change the perp by signed base units (more short: negative)."""
+        ...
+
+    def order_filled(self, trade: Any, order: Any) -> None:
+        """Book a filled perp order of freqtrade; a live leg follows it on spot first."""
+        ...
+
+    def liquidation_high(self, pair: str, now_ms: int, perp_high: float) -> float:
+        """Return the highest price that can liquidate a short in the candle opened at `now_ms`."""
+        ...
+
+    def tick(self) -> None:
+        """Do what a bot loop needs."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+# a perp pair and its closed candles -> its features, from whatever market the host has
+FeatureSource = Callable[[str, pd.DataFrame], pd.DataFrame]

@@ -1,0 +1,67 @@
+"""How much capital a pair gets, and what margin that makes: one rule for backtest, dry-run and live.
+
+A pair of notional N at leverage L ties up N (spot) + N / L (margin) + its entry costs + the cash buffer.
+Where spot lies on an account of its own, neither account may be asked for more than it has.
+"""
+
+from dataclasses import dataclass
+
+from carry.costs import BPS
+from hedge_leg.config import HedgeLegConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Capital:
+    """What there is, in quote: `total` over both legs, `tied_up` of it in open pairs.
+
+    `margin_free`, `spot_free`: what each account has free; None where one pot serves both legs.
+    """
+
+    total: float
+    tied_up: float
+    margin_free: float | None = None
+    spot_free: float | None = None
+
+    @property
+    def free(self) -> float:
+        """Return what no open pair uses, >= 0."""
+        return max(self.total - self.tied_up, 0.0)
+
+
+def reserve_share(settings: HedgeLegConfig) -> float:
+    """Return the share of the notional kept for the entry's costs and as a buffer."""
+    return settings.costs.side_bps * BPS + settings.cash_buffer
+
+
+def entry_stake(
+    settings: HedgeLegConfig,
+    capital: Capital,
+    leverage: float,
+    *,
+    stake_amount: float | str,
+    slots: float,
+    amend: bool,
+) -> float:
+    """Return the perp margin of a new pair, 0 for none.
+
+    A fixed `stake_amount` is the capital of one pair, and without that much free there is no entry unless
+    `amend`; "unlimited" splits all capital over `slots`.
+    """
+    if stake_amount == "unlimited":
+        share = capital.total / slots if 0 < slots < float("inf") else capital.free
+    else:
+        share = float(stake_amount)
+        if capital.free < share and not amend:
+            return 0.0
+    return most_stake(settings, capital, leverage, share)
+
+
+def most_stake(settings: HedgeLegConfig, capital: Capital, leverage: float, share: float) -> float:
+    """Return the largest perp margin that `share` of the capital and both accounts carry."""
+    stake = settings.stake_for(min(share, capital.free), leverage)
+    kept = 1.0 + reserve_share(settings)
+    if capital.margin_free is not None:
+        stake = min(stake, capital.margin_free / kept)
+    if capital.spot_free is not None:
+        stake = min(stake, capital.spot_free / leverage / kept)
+    return max(stake, 0.0)
