@@ -7,6 +7,7 @@ One event is one JSON object with `seq` (1, 2, ..), `at_ms`, `venue` and `event`
     ended    it was canceled or expired with `filled_qty` executed
     refused  an order was not accepted: Binance's code and message, no order exists
     funded   a funding payment of a position; received is positive
+    liquidated, deleveraged  the exchange closed a position: its order, price and mark, `insurance` received
     fault    a rule of the fault plan fired: its index and kind, the request, whether that was `handled`
     deposited, withdrawn  a balance was changed by hand (see `hand_routes`)
 
@@ -79,6 +80,17 @@ class AuditLog:
         """Record a funding payment."""
         paid: JsonObject = {"amount": plain(income.amount), "asset": income.asset}
         self._add(income.at_ms, "funded", {"venue": "perp", "symbol": income.name} | paid)
+
+    def forced(self, event: str, order: Order, mark_px: Decimal, insurance: Decimal, at_ms: int) -> None:
+        """Record that the exchange closed (a part of) a position; `insurance`: received, quote units."""
+        own: JsonObject = {
+            "side": order.ticket.side.value,
+            "qty": plain(order.filled_qty),
+            "px": plain(order.fills[0].px),
+            "mark_px": plain(mark_px),
+            "insurance": plain(insurance),
+        }
+        self._add(at_ms, event, _order(order) | own)
 
     def fault(self, at_ms: int, fields: JsonObject) -> None:
         """Record a fired fault."""

@@ -76,6 +76,10 @@ class Series:
         prices = (float(value) for value in self.ohlcv[index])
         return Candle(open_ms, bucket_end_ms(open_ms, self.interval) - 1, *prices)
 
+    def close_ms(self, index: int) -> int:
+        """Return a candle's last millisecond by position."""
+        return bucket_end_ms(int(self.open_ms[index]), self.interval) - 1
+
     def position(self, moment_ms: int) -> int:
         """Return the position of the last candle opened at or before the moment; -1 before the first."""
         return int(np.searchsorted(self.open_ms, moment_ms, side="right")) - 1

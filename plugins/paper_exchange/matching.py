@@ -150,7 +150,7 @@ def crossing_ms(
     view: MarketView, item: Instrument, side: Side, trigger_px: Decimal, *, after_ms: int, until_ms: int
 ) -> int | None:
     """Return when the last price first is at `trigger_px` or beyond, in [after_ms, until_ms]; else None."""
-    times_ms, prices = _path(view, item, after_ms, until_ms)
+    times_ms, prices = price_path(view, item, after_ms, until_ms)
     sign = 1.0 if side is Side.BUY else -1.0
     short = sign * (prices - float(trigger_px))  # how far the price is short of the trigger, along the path
     touched = np.flatnonzero((np.minimum(short[:-1], short[1:]) <= 0.0) & (times_ms[1:] >= after_ms))
@@ -166,7 +166,7 @@ def crossing_ms(
     return None
 
 
-def _path(view: MarketView, item: Instrument, after_ms: int, until_ms: int) -> tuple[Floats, Floats]:
+def price_path(view: MarketView, item: Instrument, after_ms: int, until_ms: int) -> tuple[Floats, Floats]:
     """Return the turning points (ms, price) of the last price's path around [after_ms, until_ms].
 
     Shapes (n,), times ascending: straight lines within a candle, flat from its close to the next open.

@@ -52,7 +52,7 @@ class Margin:
 def asset_margin(wallet: PerpWallet, asset: str, mark: Mark, open_orders: list[Order]) -> Margin:
     """Add up positions and open orders that settle in `asset`."""
     positions = [position for position in wallet.open_positions() if position.item.quote == asset]
-    cross = [position for position in positions if not _isolated(wallet, position)]
+    cross = [position for position in positions if not isolated(wallet, position)]
     return Margin(
         wallet_balance=wallet.balance(asset),
         unrealized_pnl=_total(p.unrealized_pnl(mark(p.item)) for p in positions),
@@ -66,9 +66,14 @@ def asset_margin(wallet: PerpWallet, asset: str, mark: Mark, open_orders: list[O
     )
 
 
+def isolated(wallet: PerpWallet, position: Position) -> bool:
+    """Return whether a position answers only with the margin set aside for it."""
+    return wallet.setting(position.item.name).margin_type is MarginType.ISOLATED
+
+
 def position_margin(wallet: PerpWallet, position: Position, mark_px: Decimal) -> Decimal:
     """Return what a position holds back: its isolated margin, or notional / leverage at the mark."""
-    if _isolated(wallet, position):
+    if isolated(wallet, position):
         return position.isolated_margin
     return abs(position.qty) * mark_px / wallet.setting(position.item.name).leverage
 
@@ -79,10 +84,6 @@ def order_margin(wallet: PerpWallet, order: Order) -> Decimal:
     if ticket.reduce_only or ticket.limit_px is None:
         return _ZERO
     return order.remaining_qty * ticket.limit_px / wallet.setting(ticket.item.name).leverage
-
-
-def _isolated(wallet: PerpWallet, position: Position) -> bool:
-    return wallet.setting(position.item.name).margin_type is MarginType.ISOLATED
 
 
 def _total(amounts: Iterable[Decimal]) -> Decimal:

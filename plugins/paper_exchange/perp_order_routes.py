@@ -6,12 +6,14 @@ from fastapi.responses import JSONResponse
 from paper_exchange import order_query, query
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Venue
+from paper_exchange.perp_forced import ADL_ID, LIQUIDATION_ID
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_order_rows import acknowledged_row, income_row, perp_fill_row, perp_order_row
 from paper_exchange.signing import Enter
 from paper_exchange.tickets import ticket
 
 _FORMS = ("ACK", "RESULT")
+_FORCED_IDS = {"LIQUIDATION": LIQUIDATION_ID, "ADL": ADL_ID}
 
 
 def usdm_order_router(market: PerpMarket, enter: Enter) -> APIRouter:
@@ -94,6 +96,22 @@ def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
         item = query.symbol(signed, store, Venue.PERP)
         found = order_query.fills(signed, market.log.fills(item.name))
         return JSONResponse([perp_fill_row(fill) for fill in found])
+
+    @router.get("/forceOrders")
+    async def forced_orders(request: Request) -> JSONResponse:
+        signed = await enter(request)
+        name, kind = (signed.query_params.get(field) or None for field in ("symbol", "autoCloseType"))
+        if kind is not None and kind not in _FORCED_IDS:
+            raise RefusedRequestError(-1130, "Data sent for parameter 'autoCloseType' is not valid.")
+        found = [
+            order
+            for order in market.forced.sent
+            if order_query.within(signed, order.created_ms)
+            and name in {None, order.ticket.item.name}
+            and order.client_id.startswith(_FORCED_IDS[kind] if kind else "")
+        ]
+        most = query.limit(signed, default=50, most=100, strict=True)
+        return JSONResponse([perp_order_row(order) for order in found[-most:]])
 
     @router.get("/income")
     async def incomes(request: Request) -> JSONResponse:

@@ -1,7 +1,4 @@
-"""JSON rows of the futures account: balances, totals, positions.
-
-No position is liquidated yet, so the liquidation price is Binance's "none": 0.
-"""
+"""JSON rows of the futures account: balances, totals, positions."""
 
 from decimal import Decimal
 
@@ -72,7 +69,7 @@ def position_row(item: Instrument, market: PerpMarket) -> JsonObject:
         "breakEvenPrice": money(position.entry_px),
         "markPrice": money(mark_px),
         "unRealizedProfit": money(unrealized),
-        "liquidationPrice": "0",
+        "liquidationPrice": money(market.liquidation_px(position) or _ZERO),
         "leverage": str(setting.leverage),
         "maxNotionalValue": plain(most_notional(item.base, setting.leverage)),
         "marginType": "isolated" if isolated else "cross",

@@ -34,6 +34,7 @@ class IncomeKind(StrEnum):
     COMMISSION = "COMMISSION"
     REALIZED_PNL = "REALIZED_PNL"
     FUNDING_FEE = "FUNDING_FEE"
+    INSURANCE_CLEAR = "INSURANCE_CLEAR"
     TRANSFER = "TRANSFER"
 
 
@@ -78,15 +79,23 @@ class PerpWallet:
         return [position for _, position in sorted(self._positions.items()) if position.qty]
 
     def book(
-        self, item: Instrument, kind: IncomeKind, amount: Decimal, at_ms: int, trade_id: int | None = None
+        self,
+        item: Instrument,
+        kind: IncomeKind,
+        amount: Decimal,
+        at_ms: int,
+        trade_id: int | None = None,
+        asset: str | None = None,
     ) -> None:
-        """Add `amount` (received is positive; zero is not booked) to the settlement asset's balance."""
+        """Add `amount` (received is positive; zero is not booked) to the balance of `asset`.
+
+        None: of the symbol's settlement asset.
+        """
         if not amount:
             return
-        self._balances[item.quote] = self.balance(item.quote) + amount
-        self.incomes.append(
-            Income(len(self.incomes) + 1, item.name, kind, amount, item.quote, at_ms, trade_id)
-        )
+        asset = asset or item.quote
+        self._balances[asset] = self.balance(asset) + amount
+        self.incomes.append(Income(len(self.incomes) + 1, item.name, kind, amount, asset, at_ms, trade_id))
         self.updated_ms = max(at_ms, self.updated_ms)
 
     def transfer(self, asset: str, amount: Decimal, at_ms: int) -> None:

@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from paper_exchange.account import Account
+from paper_exchange.adl_routes import adl_router
 from paper_exchange.audit import AuditLog
 from paper_exchange.clock import MarketClock
 from paper_exchange.control import audit_router, control_router
@@ -77,6 +78,7 @@ def create_app(
     app.include_router(control_router(clock))
     app.include_router(fault_router(plan, levers))
     app.include_router(hand_router(levers))
+    app.include_router(adl_router(perp))
     app.add_middleware(FaultMiddleware, plan=plan, levers=levers)
     app.add_middleware(WeightMiddleware, clock=clock, limiter=levers.limiter, enforce=enforce_limits)
     app.add_exception_handler(RefusedRequestError, _answer_refusal)

@@ -24,6 +24,7 @@ from paper_exchange.halts import Halts
 from paper_exchange.instruments import Instrument, Venue
 from paper_exchange.store import CandleStore, Settlements
 
+MARK_VALID_MS = 8 * HOUR_MS
 _QTY_DECIMALS = 8
 _KIND_OF = {Venue.SPOT: Kind.SPOT, Venue.PERP: Kind.PERP}
 
@@ -52,6 +53,7 @@ class MarketView:
         self.clock = clock
         self.shown = ShownClock(clock)
         self.halts = Halts()
+        self._mark_ratios: dict[tuple[str, int], float] = {}  # candles are read-only, so these never change
 
     def now_ms(self) -> int:
         """Return the exchange's time."""
@@ -106,17 +108,22 @@ class MarketView:
         Without a mark candle of the last 8 hours the last price stands in; None before the first candle.
         """
         last = self.last_px(Kind.PERP, name, now_ms)
+        return None if last is None else last * self.mark_ratio(name, now_ms)
+
+    def mark_ratio(self, name: str, now_ms: int) -> float:
+        """Return mark / last at the last mark candle that closed before now; 1 when that is too long ago."""
         mark = self.store.finest(Kind.MARK, name)
         position = -1 if mark is None else mark.position(now_ms)
-        while mark is not None and position >= 0 and mark.candle(position).close_ms >= now_ms:
+        while mark is not None and position >= 0 and mark.close_ms(position) >= now_ms:
             position -= 1
-        if last is None or mark is None or position < 0:
-            return last
-        candle = mark.candle(position)
-        at_close = self.last_px(Kind.PERP, name, candle.close_ms + 1)
-        if at_close is None or now_ms - candle.close_ms > 8 * HOUR_MS:
-            return last
-        return last * candle.close_px / at_close
+        if mark is None or position < 0 or now_ms - mark.close_ms(position) > MARK_VALID_MS:
+            return 1.0
+        key = (name, position)
+        if key not in self._mark_ratios:
+            at_close = self.last_px(Kind.PERP, name, mark.close_ms(position) + 1)
+            close_px = float(mark.ohlcv[position, 3])
+            self._mark_ratios[key] = 1.0 if at_close is None else close_px / at_close
+        return self._mark_ratios[key]
 
     def index_px(self, name: str, now_ms: int) -> float | None:
         """Return the index price: the spot price, or the mark price where the folder has no spot candles."""
