@@ -86,6 +86,7 @@ class Engine:
             self.notify(f"hedge_leg journal failed, nothing is traded until it works again: {error}")
             raise
         self.carries[carry.carry_id] = after
+        self.wake(carry.carry_id)
         self._tell(carry, after, events)
         return after
 
@@ -165,6 +166,10 @@ class Engine:
         if until_ms > now_ms:
             self.clock.sleep((until_ms - now_ms) / 1000)
         return True
+
+    def wake(self, carry_id: str) -> None:
+        """Ask the carry again at the next loop: something has changed since it was told to wait."""
+        self._not_before.pop(carry_id, None)
 
     def due(self, carry_id: str) -> bool:
         """Return whether the carry may be asked again."""

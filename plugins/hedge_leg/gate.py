@@ -56,7 +56,8 @@ def _announce(engine: Engine, plan: EntryPlan, *, observe_only: bool) -> Verdict
         return Verdict(False, refusal)
     rules = engine.spot.rules(plan.symbol)
     balances = engine.spot.balances()
-    refusal = _untradable(engine, plan, rules, balances.get(rules.quote, (ZERO, ZERO))[0])
+    free_quote = balances.get(rules.quote, (ZERO, ZERO))[0] - _promised(engine, rules.quote)
+    refusal = _untradable(engine, plan, rules, free_quote)
     if refusal:
         return Verdict(False, refusal)
     short = engine.perp.short_qty(plan.pair)
@@ -121,6 +122,17 @@ def _untradable(engine: Engine, plan: EntryPlan, rules: MarketRules, free_quote:
     if free_quote < cost:
         return f"the spot account has {free_quote} {rules.quote} free, the leg needs {cost:.2f}"
     return ""
+
+
+def _promised(engine: Engine, quote: str) -> Decimal:
+    """Return the quote cash that living carries still need to buy what they have announced or sold short."""
+    wanted = ZERO
+    for carry in engine.alive():
+        planned = carry.facts.planned_qty if carry.state is State.OPENING else ZERO
+        gap = max(planned, carry.short_qty) - carry.spot_qty
+        if carry.facts.quote == quote and gap > 0:
+            wanted += gap * carry.facts.reference_px * (1 + engine.policy.retry_slippage)
+    return wanted
 
 
 def request_exit(engine: Engine, pair: str, reason: str) -> Verdict:
@@ -190,9 +202,6 @@ def remainder(engine: Engine, base: str) -> tuple[Decimal, Decimal]:
             if carry.closed is not None:
                 qty += carry.closed.dust_qty
                 cost += carry.closed.dust_cost
-            else:
-                qty += carry.facts.inherited_qty  # a living carry holds it still
-                cost += carry.facts.inherited_cost
     return max(qty, ZERO), max(cost, ZERO) if qty > 0 else ZERO
 
 

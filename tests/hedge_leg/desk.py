@@ -4,7 +4,7 @@ The trades in `trades` survive a restart, as freqtrade's database does; engine a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from hedge_leg.core.carry import Carry
@@ -78,6 +78,14 @@ class Desk:
         assert verdict.allowed, verdict.reason
         self.trades.append(Trade(len(self.trades) + 1, working=working))
         return self.sell(qty)
+
+    def enter_without_patience(self) -> Carry:
+        """Open, and come back as soon as the first order has met its answer."""
+        policy = self.policy
+        self.policy = replace(policy, open_timeout_ms=0)
+        carry = self.enter()
+        self.policy = policy
+        return carry
 
     def sell(self, qty: Decimal) -> Carry:
         """Let freqtrade's own perp order fill and freqtrade tell of it."""

@@ -96,7 +96,10 @@ class FakeJournal:
 
 @dataclass
 class FakeSpot:
-    """A spot account on one market. `down_until_ms`: no call is answered before; `mute`: reads that fail."""
+    """A spot account on one market. A `fee_asset` of the base takes what is bought, and quote at a sale.
+
+    `down_until_ms`: no call is answered before; `mute`: reads that fail.
+    """
 
     clock: FakeClock
     market: MarketRules = RULES
@@ -125,6 +128,7 @@ class FakeSpot:
 
     def rules(self, symbol: str) -> MarketRules:
         """Return the filters."""
+        self._read("rules")
         return self.market
 
     def book(self, symbol: str) -> Book:
@@ -175,17 +179,13 @@ class FakeSpot:
 
     def _fill(self, side: Side, qty: Decimal, px: Decimal, trade_id: str) -> SpotFill:
         value, market = qty * px, self.market
-        rate_of = {market.base: qty, market.quote: value}
+        asset = market.quote if (self.fee_asset, side) == (market.base, Side.SELL) else self.fee_asset
         fee_value = market.fee_rate * value
-        fee = market.fee_rate * rate_of.get(self.fee_asset, value / 600)
+        fee = market.fee_rate * {market.base: qty, market.quote: value}.get(asset, value / 600)
         sign = 1 if side is Side.BUY else -1
-        for asset, change in (
-            (market.base, sign * qty),
-            (market.quote, -sign * value),
-            (self.fee_asset, -fee),
-        ):
-            self.cash[asset] = self.cash.get(asset, ZERO) + change
-        return SpotFill(trade_id, side, qty, px, fee, self.fee_asset, fee_value, self.clock.now_ms())
+        for coin, change in ((market.base, sign * qty), (market.quote, -sign * value), (asset, -fee)):
+            self.cash[coin] = self.cash.get(coin, ZERO) + change
+        return SpotFill(trade_id, side, qty, px, fee, asset, fee_value, self.clock.now_ms())
 
     def find(self, intent: OrderIntent) -> OrderReport | None:
         """Look an order up, unless it is still hidden."""

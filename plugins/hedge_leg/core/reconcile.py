@@ -152,7 +152,7 @@ def disprove_order(
     """Return what speaks against the order's non-existence; empty when everything denies it.
 
     Denial needs: not among the open orders, every trade since then is known, and the coins on the account
-    are what the carry had before plus its known fills (within a lot: dust conversions happen).
+    are what the carry had before plus its known fills (within half a lot: no fill is smaller than a lot).
     """
     assert carry.order is not None, "only an order in flight can be disproved"
     if carry.order.intent.client_id in open_ids:
@@ -168,7 +168,7 @@ def disprove_order(
     )
     expected = carry.facts.base_before + carry.spot_qty
     there = balances.get(base, (ZERO, ZERO))[1]
-    if not others and abs(there - expected) >= max(lot, carry.order.intent.qty / 2):
+    if not others and abs(there - expected) >= lot / 2:
         return f"the account holds {there} {base} instead of {expected}"
     return ""
 
