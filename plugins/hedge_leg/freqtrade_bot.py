@@ -38,7 +38,8 @@ class FreqtradeTrades:
     def of_pair(self, pair: str, since: datetime) -> LiveTrade | None:
         """Return the newest trade of a pair that was opened at or after a time."""
         wanted = [Trade.pair == pair, Trade.open_date >= since.replace(tzinfo=None)]
-        return cast("LiveTrade | None", Trade.get_trades(wanted).order_by(Trade.id.desc()).first())
+        found = Trade.get_trades(wanted).unique().all()
+        return cast("LiveTrade | None", max(found, key=lambda trade: trade.id, default=None))
 
     def of_id(self, trade_id: int) -> LiveTrade | None:
         """Return a trade by id; None when it was deleted."""
@@ -115,7 +116,7 @@ def _host_config(config: Mapping[str, Any], exchange: Any, whitelist: Sequence[s
 def _filled_orders(pair: str) -> list[PerpOrder]:
     """Return all filled orders that freqtrade keeps of a pair, by time, as a venue would tell them."""
     found: list[PerpOrder] = []
-    for trade in Trade.get_trades([Trade.pair == pair]).all():
+    for trade in Trade.get_trades([Trade.pair == pair]).unique().all():
         opened_ms = {order.order_id: epoch_ms_of(order.order_date_utc) for order in trade.orders}
         found.extend(
             PerpOrder(
