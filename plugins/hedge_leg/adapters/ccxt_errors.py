@@ -71,6 +71,11 @@ def is_absent(error: BaseException, refusals: Refusals) -> bool:
     return answer.code in refusals.absent or (type(error) is ccxt.OrderNotFound and not judged)
 
 
+def is_not_open(error: BaseException, refusals: Refusals) -> bool:
+    """Return whether a cancel's exception says that the order is not open (any more)."""
+    return answer_of(error).code in refusals.not_open or is_absent(error, refusals)
+
+
 def is_clock(error: BaseException, refusals: Refusals) -> bool:
     """Return whether the venue refused because of the time stamp."""
     return refusals.kind(answer_of(error).code) is Kind.CLOCK

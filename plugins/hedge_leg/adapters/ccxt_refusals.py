@@ -27,7 +27,7 @@ class Refusals:
 
     `not_if_text`: a listed code that is unknown all the same when the text contains this (lower case).
     `unavailable_texts`, `unavailable_codes`: refusals although the HTTP status is 503.
-    `absent`: codes of "no such order" when an order is looked up.
+    `absent`: codes of "no such order" when an order is looked up; `not_open`: when one is to be cancelled.
     """
 
     plain: frozenset[str] = frozenset()
@@ -39,6 +39,7 @@ class Refusals:
     unavailable_texts: frozenset[str] = frozenset()
     unavailable_codes: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
+    not_open: frozenset[str] = frozenset()
 
     def kind(self, code: str) -> Kind | None:
         """Return why a code refuses, or None when it proves nothing."""
@@ -73,6 +74,7 @@ BINANCE_SPOT = Refusals(
     auth=_codes(_BINANCE_AUTH),
     not_if_text=_DUPLICATE,
     absent=_codes("-2013"),
+    not_open=_codes("-2011 -2013"),
 )
 BINANCE_USDM = Refusals(
     plain=_codes(
@@ -92,6 +94,7 @@ BINANCE_USDM = Refusals(
     ),
     unavailable_codes=_codes("-1008"),
     absent=_codes("-2013"),
+    not_open=_codes("-2011 -2013"),
 )
 BITGET = Refusals(
     plain=_codes("22002 40019 40020 40034 40762 40774 40808 43006 43012 45110 45113"),
@@ -100,6 +103,7 @@ BITGET = Refusals(
     clock=_codes("40005 40008"),
     auth=_codes("40001 40002 40006 40009 40011 40012 40014 40018 40037"),
     absent=_codes("40109 43001"),
+    not_open=_codes("40109 40768 43001"),
 )
 OKX = Refusals(
     plain=_codes("51000 51001 51004 51006 51008 51020 51116 51119 51121 51127 51131 51137 51138"),
@@ -108,6 +112,7 @@ OKX = Refusals(
     clock=_codes("50102"),
     auth=_codes("50103 50104 50105 50110 50111 50113 50114 50119 50120"),
     absent=_codes("51603"),
+    not_open=_codes("51400 51401 51410 51603"),
 )
 BYBIT = Refusals(
     plain=_codes(
@@ -117,6 +122,7 @@ BYBIT = Refusals(
     clock=_codes("10002"),
     auth=_codes("10003 10004 10005 10010 33004"),
     absent=_codes("170213 110001"),
+    not_open=_codes("170213 110001"),
 )
 GENERIC = Refusals()
 

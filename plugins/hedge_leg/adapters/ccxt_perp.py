@@ -1,0 +1,213 @@
+"""The perp side of a live exchange, over the ccxt client that freqtrade itself trades with.
+
+Amounts of contracts become base units by the market's contract size. One-way mode only: a position has one
+sign. Orders are told with exact books: value and fee come from the account's trades, which must add up to the
+filled quantity, or the order counts as not readable.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from hedge_leg.adapters.ccxt_calls import Calls, Prices, Row, fee_of, history, number, text, up_to_ms
+from hedge_leg.adapters.ccxt_client import NO_RETRY, dialect_of, strict
+from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
+from hedge_leg.core.amounts import ZERO, exact
+from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
+from hedge_leg.ports import Clock, FundingPayment, PerpOrder
+
+_SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id")
+_FINAL = frozenset({"closed", "canceled", "expired", "rejected"})
+_LIVE = frozenset({"open", "canceling"})
+
+
+class CcxtPerpVenue:
+    """The account's perp side of one exchange; satisfies `ports.PerpVenue`."""
+
+    def __init__(self, client: Any, clock: Clock, *, margin_mode: str = "isolated") -> None:
+        """Read with a strict copy of `client`; its markets stay those of `client`, which reloads them.
+
+        VenueUnavailable when `client` has no markets yet and they cannot be loaded.
+        """
+        self._source = client
+        self._client = strict(client)
+        self._clock = clock
+        self._dialect = dialect_of(self._client.id)
+        self._calls = Calls(self._client, perp_refusals(self._client.id))
+        self._prices = Prices(self._calls, clock)
+        self._order_params = dict(self._dialect.order_params)
+        if self._dialect.margin_mode_in_orders:
+            self._order_params["marginMode"] = margin_mode
+        if not self._client.markets:
+            self._calls.read("markets", self._client.load_markets)
+
+    def short_qty(self, pair: str) -> Decimal:
+        """Return the position in base units, short positive, long negative, 0 flat."""
+        return self._calls.read(f"position of {pair}", lambda: self._read_position(pair))
+
+    def orders_since(self, pair: str, since_ms: int) -> Sequence[PerpOrder]:
+        """Return the account's perp orders of the pair created from `since_ms` on, oldest first."""
+        return self._calls.read(f"orders of {pair}", lambda: self._read_orders(pair, since_ms))
+
+    def funding_since(self, pair: str, since_ms: int) -> Sequence[FundingPayment]:
+        """Return the settlements paid from `since_ms` on, oldest first; the key is the venue's own id."""
+        return self._calls.read(f"funding of {pair}", lambda: self._read_funding(pair, since_ms))
+
+    def close(self, pair: str, qty: Decimal, client_id: str) -> PerpOrder:
+        """Buy `qty` base units reduce-only at market, once. Raises VenueRefused or OutcomeUnknown.
+
+        Only an order that is at its end is returned; one that still works is unknown until `find` tells.
+        """
+        amount = self._contracts(pair, qty)
+        params = {"reduceOnly": True, "clientOrderId": client_id, **self._order_params, **NO_RETRY}
+        self._calls.act(lambda: self._client.create_order(pair, "market", "buy", amount, None, params))
+        # market orders are often answered before they fill, and never with their fees
+        try:
+            order = self.find(pair, client_id)
+            reason = "taken, but not readable yet" if order is None else "taken, and still working"
+        except VenueUnavailable as error:
+            order, reason = None, f"taken, but its fills are not known: {error}"
+        if order is None or order.open:
+            raise OutcomeUnknown(f"close of {pair}: {reason}")
+        return order
+
+    def find(self, pair: str, client_id: str) -> PerpOrder | None:
+        """Look one of our perp orders up by client id; None when the venue does not know it."""
+        what = f"perp order {client_id}"
+        params = {"clientOrderId": client_id}
+        order = self._calls.look_up(what, lambda: self._client.fetch_order("", pair, params))
+        if order is None:
+            return None
+        if (order.get("clientOrderId") or client_id) != client_id:
+            raise VenueUnavailable(f"{what}: the answer is about another order")
+        return self._calls.read(what, lambda: self._with_trades(pair, order))
+
+    def _market(self, pair: str) -> Any:
+        """Return a pair's market as freqtrade's client has it now; ValueError when there is no such perp."""
+        for name in _SHARED:
+            if getattr(self._source, "markets", None):
+                setattr(self._client, name, getattr(self._source, name))
+        market = self._client.markets.get(pair)
+        if market is None or not market.get("swap"):
+            raise ValueError(f"{self._client.id} has no perpetual {pair}")
+        return market
+
+    def _size(self, pair: str) -> Decimal:
+        return exact(self._market(pair).get("contractSize") or 1)
+
+    def _contracts(self, pair: str, qty: Decimal) -> str:
+        """Return `qty` as contracts to the last digit; VenueRefused when it is no whole number of lots."""
+        wrong = ""
+        try:
+            amount = qty / self._size(pair)
+            sent = exact(self._client.amount_to_precision(pair, format(amount, "f")))
+            if sent != amount or sent <= 0:
+                wrong = f"{qty} is not in whole lots"
+        except Exception as error:  # nothing has left yet: whatever is wrong, there is no order
+            wrong = f"{type(error).__name__} at {qty}"
+        if wrong:
+            raise VenueRefused(f"not sent: {pair}: {wrong}", f"{Kind.LOCAL}:precision")
+        return format(sent, "f")
+
+    def _read_position(self, pair: str) -> Decimal:
+        size, short = self._size(pair), ZERO
+        for row in self._client.fetch_positions([pair]):
+            if row.get("symbol") != pair:
+                continue
+            contracts = abs(number(row, "contracts")) * size
+            if not contracts:
+                continue
+            if row.get("hedged"):
+                raise ValueError("the account is in hedge mode")
+            short += {"short": contracts, "long": -contracts}[text(row, "side")]
+        return short
+
+    def _read_orders(self, pair: str, since_ms: int) -> tuple[PerpOrder, ...]:
+        """Return the orders with their trades, each read as one history."""
+        self._market(pair)
+        client, has = self._client, self._client.has
+        if has.get("fetchOrders"):
+            rows = self._history(pair, client.fetch_orders, since_ms)
+        else:
+            closed = (
+                client.fetch_canceled_and_closed_orders
+                if has.get("fetchCanceledAndClosedOrders")
+                else client.fetch_closed_orders
+            )
+            # open ones first: an order that ends in between is then in both, and read as ended
+            open_rows = client.fetch_open_orders(pair)
+            ended = {text(row, "id"): row for row in self._history(pair, closed, since_ms)}
+            rows = [row for row in open_rows if row["id"] not in ended and row["timestamp"] >= since_ms]
+            rows += ended.values()
+            rows.sort(key=lambda row: int(number(row, "timestamp")))
+        if not any(number(row, "filled") for row in rows):
+            return tuple(self._order(pair, row, []) for row in rows)
+        trades: dict[str, list[Row]] = {}
+        for trade in self._history(pair, client.fetch_my_trades, since_ms):
+            trades.setdefault(text(trade, "order"), []).append(trade)
+        return tuple(self._order(pair, row, trades.get(text(row, "id"), [])) for row in rows)
+
+    def _history(self, pair: str, fetch: Any, since_ms: int) -> list[Row]:
+        return history(
+            lambda start, end, limit: fetch(pair, start, limit, {"until": end}),
+            since_ms,
+            up_to_ms(self._clock, since_ms),
+            page=self._dialect.page,
+            window_ms=self._dialect.perp_window_ms,
+        )
+
+    def _with_trades(self, pair: str, order: Row) -> PerpOrder:
+        """Return one order with the trades that the venue has of it."""
+        self._market(pair)
+        if not number(order, "filled"):
+            return self._order(pair, order, [])
+        order_id = text(order, "id")
+        params = {self._dialect.order_trades: order_id}
+        rows = self._client.fetch_my_trades(pair, None, self._dialect.page, params)
+        if len(rows) >= self._dialect.page:
+            rows = self._history(pair, self._client.fetch_my_trades, int(number(order, "timestamp")))
+        return self._order(pair, order, [row for row in rows if row.get("order") == order_id])
+
+    def _order(self, pair: str, order: Row, trades: Sequence[Row]) -> PerpOrder:
+        """Return an order with exact books; ValueError when the trades do not add up to what it filled."""
+        size, quote = self._size(pair), self._market(pair)["quote"]
+        filled_qty, status = number(order, "filled") * size, order.get("status")
+        if status not in _FINAL | _LIVE:
+            raise ValueError(f"an order has the state {status!r}")
+        qty = value = fee = ZERO
+        filled_ms = 0
+        for trade in {text(trade, "id"): trade for trade in trades}.values():
+            amount = number(trade, "amount") * size
+            cost, asset = fee_of(trade)
+            qty += amount
+            value += amount * number(trade, "price")
+            fee += cost * self._prices.px(asset or quote, quote) if cost else ZERO
+            filled_ms = max(filled_ms, int(number(trade, "timestamp")))
+        if qty != filled_qty:
+            raise ValueError(f"trades of {qty} do not add up to {filled_qty} of order {order.get('id')}")
+        info = order.get("info")
+        info = info if isinstance(info, dict) else {}
+        return PerpOrder(
+            order_id=text(order, "id"),
+            client_id=str(order.get("clientOrderId") or ""),
+            qty={"buy": qty, "sell": -qty}[text(order, "side")],
+            value=value,
+            fee=fee,
+            created_ms=int(number(order, "timestamp")),
+            filled_ms=filled_ms,
+            open=status in _LIVE,
+            reduce_only=bool(order.get("reduceOnly")),
+            liquidation=self._dialect.forced(info),
+        )
+
+    def _read_funding(self, pair: str, since_ms: int) -> tuple[FundingPayment, ...]:
+        self._market(pair)
+        rows = self._history(pair, self._client.fetch_funding_history, since_ms)
+        quote = self._market(pair)["quote"]
+        for row in rows:
+            if (row.get("code") or quote) != quote:
+                raise ValueError(f"funding was paid in {row.get('code')}")
+        return tuple(
+            FundingPayment(text(row, "id"), number(row, "amount"), int(number(row, "timestamp")))
+            for row in rows
+        )
