@@ -154,5 +154,9 @@ def _known_fields(section: str) -> list[str]:
     """Return the fields of a section of the block, or of the block itself."""
     if section == "costs":
         return [field.name for field in fields(CostModel)]
-    sections = {"exchange": ExchangeConfig, "execution": ExecutionConfig, "paper": PaperConfig}
+    sections: dict[str, type[BaseModel]] = {
+        "exchange": ExchangeConfig,
+        "execution": ExecutionConfig,
+        "paper": PaperConfig,
+    }
     return list(sections.get(section, HedgeLegConfig).model_fields)
