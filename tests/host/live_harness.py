@@ -118,7 +118,7 @@ class Rig:
     def leg(self) -> LiveLeg:
         """Return the spot leg."""
         assert self.bot is not None
-        leg = self.bot.strategy.leg  # type: ignore[attr-defined]
+        leg = self.bot.strategy.leg
         assert isinstance(leg, LiveLeg)
         return leg
 
