@@ -1,4 +1,4 @@
-"""The exclusive lease on a journal: the operating system or the server holds it, so it dies with its owner."""
+"""The exclusive lease on a journal: held by the system or the server, so it dies with its owner."""
 
 import os
 import socket

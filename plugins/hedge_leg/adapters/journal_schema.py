@@ -1,7 +1,7 @@
 """The journal's tables, its migrations, and how a row vouches for itself.
 
 Rows are never changed: triggers refuse it, in SQLite and in PostgreSQL. Each row's checksum covers its
-content and the checksum of the carry's row before it, so an edited, removed or reordered row breaks the chain.
+content and the checksum of the carry's row before it, so an edited or removed row breaks the chain.
 A migration is a list of statements per dialect; `schema_version` tells which ones have been applied.
 """
 

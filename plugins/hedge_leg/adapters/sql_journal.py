@@ -1,8 +1,8 @@
 """The journal in a database: SQLite by default (WAL, synchronous=FULL), PostgreSQL by URL.
 
 `append` is one transaction and returns only when it is durable. A commit whose answer is lost is looked up
-on a new connection before anything is said about it. A journal from a newer version, or one that is damaged, is
-refused untouched.
+on a new connection before anything is said about it. A journal from a newer version, or one that is
+damaged, is refused untouched.
 """
 
 import time
