@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -36,10 +37,11 @@ class Exchange:
     """A served paper exchange."""
 
     url: str
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Post to a control endpoint, which must accept it."""
-        answer = httpx.post(f"{self.url}/_control/{path}", json=body, timeout=60)
+        answer = self.client.post(f"{self.url}/_control/{path}", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -49,7 +51,7 @@ class Exchange:
 
     def audit(self, *events: str) -> list[dict[str, Any]]:
         """Return the audit log, of some kinds of events or of all."""
-        rows = httpx.get(f"{self.url}/_control/audit", timeout=60).json()["events"]
+        rows = self.client.get(f"{self.url}/_control/audit").json()["events"]
         return [row for row in rows if not events or row["event"] in events]
 
 
@@ -86,7 +88,7 @@ class Rig:
 
     def start(self) -> FreqtradeBot:
         """Start the bot as the worker does; what its predecessor left is on disk."""
-        self.bot = FreqtradeBot(dict(self.config) | {"exchange": _copy(self.config["exchange"])})
+        self.bot = FreqtradeBot(deepcopy(self.config))
         self.leg.engine.clock = DrivenClock(self)
         notify = self.leg.engine.notify
 
@@ -138,10 +140,6 @@ class Rig:
     def spot(self, asset: str) -> Decimal:
         """Return the exchange's truth of a spot balance."""
         return self.engine.spot.balances().get(asset, (Decimal(0), Decimal(0)))[1]
-
-
-def _copy(block: dict[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, dict) else value for key, value in block.items()}
 
 
 def live_config(url: str, folder: Path, *, dry: bool = False, **changes: Any) -> dict[str, Any]:
