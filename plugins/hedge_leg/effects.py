@@ -156,9 +156,12 @@ def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
         engine.perp_absent.add(carry.carry_id)
         return True
     if lost and not any(order.open for order in lost):
-        adopted = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
-        text = "freqtrade was told that its entry failed; the exchange filled it"
-        engine.record(carry, *adopted, ev.RollbackStarted(now_ms, text))
+        adopted: list[ev.Event] = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
+        host = engine.host.get(facts.pair)
+        if host is None or not host.open:
+            text = "freqtrade was told that its entry failed; the exchange filled it"
+            adopted.append(ev.RollbackStarted(now_ms, text))
+        engine.record(carry, *adopted)
         return True
     if now_ms - carry.began_ms > _STUCK_GRACES * engine.policy.grace_ms:
         engine.record(carry, ev.Halted(now_ms, f"{facts.pair} has a position of {-short} nobody journaled"))

@@ -17,7 +17,7 @@ from hedge_leg.core import events as ev
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.decide import decide
 from hedge_leg.core.market import Book
-from hedge_leg.core.plan import Policy, ReadBook, Sight
+from hedge_leg.core.plan import Decision, Policy, ReadBook, Sight
 from hedge_leg.core.position import apply, evolve
 from hedge_leg.effects import NEVER_MS, perform
 from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
@@ -25,6 +25,7 @@ from hedge_leg.ports import Clock, Journal, PerpVenue, SpotVenue
 
 logger = logging.getLogger(__name__)
 
+Decide = Callable[[Carry, Sight, Policy], Decision]
 _MOST_STEPS = 500  # of one pump; far beyond any plan: a bug must not hold freqtrade's loop
 
 
@@ -53,7 +54,9 @@ class Engine:
     perp_closable: bool = True  # whether the perp venue takes our reduce-only orders (not in dry-run)
     recovered: bool = False  # the carries of the last run have been reconciled
     perp_absent: set[str] = field(default_factory=set)  # carries whose perp order is proven not to exist
+    decide: Decide = decide
     _not_before: dict[str, int] = field(default_factory=dict)
+    _blind: set[str] = field(default_factory=set)  # carries whose book could not be read in this pump
 
     def load(self) -> None:
         """Read all carries from the journal. Raises JournalError."""
@@ -127,6 +130,7 @@ class Engine:
         book: Book | None = None
         delay_ms = self.policy.poll_ms
         with self.lock:
+            self._blind.discard(carry_id)
             try:
                 for _step in range(_MOST_STEPS):
                     book, wait_until_ms = self._step(carry_id, book, delay_ms)
@@ -143,10 +147,10 @@ class Engine:
     def _step(self, carry_id: str, book: Book | None, delay_ms: int) -> tuple[Book | None, int]:
         """Take one decision and carry it out; return the book for the next one and when that is due."""
         carry = self.carries[carry_id]
-        sight = self._sight(carry, book)
+        sight = self.sight(carry, book)
         if sight is None or self.broken:
             return None, NEVER_MS
-        decision = decide(carry, sight, self.policy)
+        decision = self.decide(carry, sight, self.policy)
         if decision.events:
             self.record(carry, *decision.events)
             return book, 0
@@ -154,6 +158,7 @@ class Engine:
             return None, NEVER_MS
         if isinstance(decision.effect, ReadBook):
             found = self._read_book(carry.facts.symbol)
+            (self._blind.add if found is None else self._blind.discard)(carry_id)
             return found, 0 if found is not None else self.clock.now_ms() + delay_ms
         return None, perform(self, carry, decision.effect, delay_ms)
 
@@ -175,7 +180,8 @@ class Engine:
         """Return whether the carry may be asked again."""
         return self.clock.now_ms() >= self._not_before.get(carry_id, 0)
 
-    def _sight(self, carry: Carry, book: Book | None) -> Sight | None:
+    def sight(self, carry: Carry, book: Book | None = None) -> Sight | None:
+        """Return what is seen of a carry now; None while its market's rules are unknown."""
         host = self.host.get(carry.facts.pair, HostPair())
         try:
             rules = self.spot.rules(carry.facts.symbol)
@@ -190,6 +196,7 @@ class Engine:
             perp_working=host.working,
             host_open=host.open,
             perp_closable=self.perp_closable,
+            blind=carry.carry_id in self._blind,
         )
 
     def _read_book(self, symbol: str) -> Book | None:

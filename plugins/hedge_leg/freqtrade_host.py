@@ -305,9 +305,8 @@ class HedgedStrategy(IStrategy):
         allowed = min(max_stake, most_stake(self.hedge, capital, trade.leverage, capital.free))
         change = self.resize(trade, current_time, allowed)
         change = change if change is None or change < 0 else min(change, allowed)
-        if change:
-            self.leg.resize_asked(trade.pair, -change * trade.leverage / kwargs["current_rate"])
-        return change
+        qty = -(change or 0.0) * trade.leverage / kwargs["current_rate"]
+        return change if change and self.leg.resize_asked(trade.pair, qty) else None
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any

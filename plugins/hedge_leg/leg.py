@@ -47,8 +47,11 @@ class Leg(Protocol):
         """Return whether both legs may be changed now."""
         ...
 
-    def resize_asked(self, pair: str, qty: float) -> None:
-        """Note that freqtrade is asked to change the perp by signed base units (more short: negative)."""
+    def resize_asked(self, pair: str, qty: float) -> bool:
+        """Note that freqtrade is asked to change the perp by signed base units (more short: negative).
+
+        False: it must not be asked now, because an earlier change is not accounted for yet.
+        """
         ...
 
     def order_filled(self, trade: Any, order: Any) -> None:

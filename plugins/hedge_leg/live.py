@@ -34,6 +34,8 @@ from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
 
 logger = logging.getLogger(__name__)
 
+_NO_ID = frozenset({"", "None", None})
+_ABOUT_MS = 60_000  # how far apart freqtrade and the exchange may date the same order
 _LATE_BOOKING_MS = 30 * 60_000
 
 
@@ -130,6 +132,7 @@ class LiveLeg:
         """Do one loop: reconcile, act, book what changed, show open trades at present prices."""
         engine = self.engine
         with engine.lock:
+            self._repair_order_ids()
             found: dict[str, LiveTrade] = {}
             for carry in engine.alive():
                 trade = self._trade_of(carry)
@@ -139,6 +142,38 @@ class LiveLeg:
             self._rebook()
             self._show()
             self.trades.commit()
+
+    def _repair_order_ids(self) -> None:
+        """Give freqtrade's orders their ids where the answer that held them was not readable.
+
+        ccxt makes an order without an id of such an answer, and freqtrade keeps asking for "None" for ever.
+        """
+        for trade in self.trades.open_trades():
+            for order in trade.orders:
+                if order.ft_is_open and order.order_id in _NO_ID:
+                    self._repair(trade, order)
+
+    def _repair(self, trade: LiveTrade, order: OrderView) -> None:
+        placed_ms = epoch_ms_of(order.order_date_utc)
+        try:
+            seen = self.engine.perp.orders_since(trade.pair, placed_ms - _ABOUT_MS)
+        except VenueUnavailable as error:
+            logger.warning("pair=%s an order without an id cannot be looked up: %s", trade.pair, error)
+            return
+        sells = order.ft_order_side == "sell"
+        known = {other.order_id for other in trade.orders}
+        found = [
+            one
+            for one in seen
+            if one.qty and (one.qty < 0) == sells and one.order_id not in known and not one.liquidation
+            and abs(one.created_ms - placed_ms) <= _ABOUT_MS
+        ]  # fmt: skip
+        if len(found) == 1:
+            order.order_id = found[0].order_id
+            self.trades.commit()
+            self.engine.notify(
+                f"{trade.pair}: freqtrade's order without an id is {order.order_id} on the exchange"
+            )
 
     def _carry_of(self, trade: LiveTrade) -> Carry | None:
         """Return the carry of a trade: by id, else the living one of its pair."""
@@ -224,11 +259,16 @@ class LiveLeg:
             return False
         return carry.order is None and carry.perp_close is None
 
-    def resize_asked(self, pair: str, qty: float) -> None:
-        """Journal that freqtrade is asked to change the perp by signed base units (more short: negative)."""
+    def resize_asked(self, pair: str, qty: float) -> bool:
+        """Journal that freqtrade is asked to change the perp by signed base units (more short: negative).
+
+        False where the exchange's position is not what the carry knows: an earlier answer may have been lost.
+        """
         carry = self.engine.of_pair(pair)
-        if carry is not None:
-            self.engine.record(carry, ev.ResizeAsked(self.engine.clock.now_ms(), exact(round(qty, 8))))
+        if carry is None or self.engine.perp.short_qty(pair) != carry.short_qty:
+            return False
+        self.engine.record(carry, ev.ResizeAsked(self.engine.clock.now_ms(), exact(round(qty, 8))))
+        return True
 
     def spot_capital(self) -> tuple[float, float] | None:
         """Return (free quote on the spot account, cost of the inventory of living carries).

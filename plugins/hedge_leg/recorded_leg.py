@@ -61,8 +61,9 @@ class RecordedLeg:
         """Return whether spot is traded in the candle that opens now."""
         return self.markets[pair].traded_at(now_ms)
 
-    def resize_asked(self, pair: str, qty: float) -> None:
-        """Do nothing: a backtest loses no orders."""
+    def resize_asked(self, pair: str, qty: float) -> bool:  # noqa: ARG002
+        """Return True: a backtest loses no orders."""
+        return True
 
     def order_filled(self, trade: Any, order: Any) -> None:
         """Set the order's cash slot so that the trade's orders sum to what the pair has earned so far.

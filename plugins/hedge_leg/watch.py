@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from hedge_leg.core import events as ev
 from hedge_leg.core.carry import Carry
+from hedge_leg.core.decide import exceeds_bound
 from hedge_leg.core.reconcile import Kind, Snapshot, findings, lost_perp_orders
 from hedge_leg.core.states import State
 from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
@@ -71,10 +72,13 @@ class Watch:
             if self._due("perp", self.perp_interval_ms):
                 for carry in engine.alive():
                     self._guarded(carry, self._watch_perp)
+                for carry in self._lately_closed():
+                    self._guarded(carry, self._watch_stranger)
             self._act()
             if self._due("books", self.books_interval_ms):
                 for carry in list(engine.carries.values()):
                     self._guarded(carry, self.settle)
+            self._ring()
             if self._due("spot", self.spot_interval_ms):
                 self._watch_spot()
             engine.recovered = engine.recovered or all(one.order is None for one in engine.alive())
@@ -97,6 +101,31 @@ class Watch:
         for carry in self.engine.alive():
             if self.engine.due(carry.carry_id):
                 self.engine.pump(carry.carry_id, patience_ms=self.patience_ms)
+
+    def _ring(self) -> None:
+        """Alarm while a carry stands unhedged beyond its bound, whatever is being done about it."""
+        engine = self.engine
+        for carry in engine.alive():
+            sight = engine.sight(carry)
+            if sight is not None and exceeds_bound(carry, sight, engine.policy):
+                text = f"unhedged beyond the bound of {engine.policy.max_unhedged_s} s"
+                engine.alarm(carry, "unhedged-bound", text)
+
+    def _lately_closed(self) -> list[Carry]:
+        """Return the last carry of each pair that has no living one, for a while after its end."""
+        last = {carry.facts.pair: carry for carry in self.engine.carries.values() if carry.announced}
+        since_ms = self.engine.clock.now_ms() - _LATE_FACTS_MS
+        return [one for one in last.values() if one.closed is not None and one.closed.at_ms >= since_ms]
+
+    def _watch_stranger(self, carry: Carry) -> None:
+        """Alarm when a pair has a position after its carry ended: an order may have arrived very late."""
+        engine, now_ms = self.engine, self.engine.clock.now_ms()
+        short = engine.perp.short_qty(carry.facts.pair)
+        seen, since_ms = self._suspects.get(carry.carry_id, (short, now_ms))
+        self._suspects[carry.carry_id] = (short, since_ms if seen == short else now_ms)
+        if short and seen == short and now_ms - since_ms >= engine.policy.grace_ms:
+            text = f"a position of {-short} that no carry holds: close it by hand"
+            engine.alarm(carry, f"stranger-{short}", text)
 
     def _take_over(self, carry: Carry, host: HostTrade | None) -> None:
         """Journal freqtrade's fills that are not there yet, and whether it still knows the trade."""
@@ -149,19 +178,26 @@ class Watch:
     def _adopt(self, carry: Carry, lost: list[PerpOrder]) -> None:
         """Take the exchange's orders over; what made the position larger is closed again, reduce-only."""
         engine, now_ms = self.engine, self.engine.clock.now_ms()
-        grown = -sum((_change(carry, order) for order in lost if order.qty < 0), Decimal(0))
+        strange = [order for order in lost if order.qty < 0 and not self._of_freqtrade(carry, order)]
+        grown = -sum((_change(carry, order) for order in strange), Decimal(0))
         facts = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
         carry = engine.record(carry, *facts)
         told = ", ".join(f"{order.order_id} {order.qty}" for order in lost)
         carry = engine.alarm(carry, f"adopted-{lost[0].order_id}", f"perp orders freqtrade missed: {told}")
         if grown <= 0:
             return
-        asked = carry.resize_asked
-        ours = asked is not None and abs(-asked.qty - grown) <= abs(asked.qty) / 50
+        ours = any(abs(-asked.qty - grown) <= abs(asked.qty) / 50 for asked in carry.resizes)
         if ours or carry.state is State.CLOSING:
             close_perp(engine, carry, min(grown, carry.short_qty), "an addition whose answer was lost")
         elif carry.state is not State.HALTED:
             engine.record(carry, ev.Halted(now_ms, f"somebody else made the short larger by {grown}"))
+
+    def _of_freqtrade(self, carry: Carry, order: PerpOrder) -> bool:
+        """Return whether freqtrade's own entry is at work, which it only has not been told of yet."""
+        known, host = carry.perp.get(order.order_id), self.engine.host.get(carry.facts.pair)
+        return (known is not None and known.source is ev.PerpSource.HOST) or (
+            host is not None and host.working
+        )
 
     def settle(self, carry: Carry) -> None:
         """Take over exact fees of finished perp orders, and funding; also shortly after the end."""

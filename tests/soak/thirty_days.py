@@ -181,11 +181,13 @@ def run(
         made.start()
         for day in range(1, days + 1):
             began = time.monotonic()
-            wrong += [f"day {day}: {text}" for text in soak.day()]
+            found = [f"day {day}: {text}" for text in soak.day()]
+            wrong += found
+            for text in found:
+                say(text)
             soak.release_halted()
             carries = len(made.engine.carries)
             say(f"day {day:3}: {carries} carries, {time.monotonic() - began:.1f} s, wrong: {len(wrong)}")
-        wrong += [f"end: {text}" for text in differences(made)]
         soak.counts["carries"] = len(made.engine.carries)
     return wrong, soak.counts
 
@@ -202,8 +204,6 @@ def main() -> None:
             wrong, counts = run(options.days, options.seed, Path(folder))
         except HedgeError as error:
             wrong, counts = [str(error)], Counter()
-    for text in wrong:
-        print(text)
     told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     lasted_s = time.monotonic() - began
     print(f"{options.days} days, seed {options.seed}, {lasted_s:.0f} s: {told}; wrong {len(wrong)}")

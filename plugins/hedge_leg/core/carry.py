@@ -44,7 +44,7 @@ class Carry:
     alarms: dict[str, str] = field(default_factory=dict)
     order: InFlight | None = None
     perp_close: ev.PerpCloseIntended | None = None
-    resize_asked: ev.ResizeAsked | None = None
+    resizes: tuple[ev.ResizeAsked, ...] = ()  # the latest ones
     sent: dict[str, int] = field(default_factory=dict)  # client id -> when its intent was committed
     answered: dict[str, str] = field(default_factory=dict)  # client id -> how it ended
     misses: int = 0  # orders of the present gap that did not fill completely

@@ -41,6 +41,8 @@ from hedge_leg.core.plan import (
 )
 from hedge_leg.core.states import REMEDIES, Mode, PerpLeg, Remedy, SpotLeg, State
 
+_WORKING_GRACES = 12  # grace times that freqtrade may wait for an entry before the exchange is asked
+
 
 def decide(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     """Return what to do next; an empty decision means that the carry needs nothing."""
@@ -141,6 +143,8 @@ def _buy(carry: Carry, sight: Sight, policy: Policy) -> Decision:
             return Decision((ev.RollbackStarted(now, f"the spot market {sight.rules.symbol} is halted"),))
         return Decision(effect=Rest(now + policy.poll_ms))
     if sight.book is None or not sight.book.asks:
+        if sight.blind and exceeds_bound(carry, sight, policy):
+            return Decision((ev.RollbackStarted(now, "the spot book could not be read in time"),))
         return Decision(effect=ReadBook())
     rules = sight.rules
     gross = gap / (1 - rules.fee_rate) if rules.fee_in_base else gap
@@ -206,11 +210,11 @@ def _prove_no_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     """End a carry that was announced and never got a perp order, once that is proven."""
     if sight.perp_absent:
         return Decision((_closed(carry, sight, policy),))
-    if sight.perp_working:
-        return Decision(effect=Rest())
-    if sight.now_ms - carry.began_ms < policy.grace_ms:
-        return Decision(effect=Rest(carry.began_ms + policy.grace_ms))
-    return Decision(effect=ProveNoPerp())
+    patience = (
+        _WORKING_GRACES if sight.perp_working else 1
+    )  # freqtrade may wait for an order that is not there
+    ripe_ms = carry.began_ms + patience * policy.grace_ms
+    return Decision(effect=ProveNoPerp() if sight.now_ms >= ripe_ms else Rest(ripe_ms))
 
 
 def _closed(carry: Carry, sight: Sight, policy: Policy) -> ev.Closed:

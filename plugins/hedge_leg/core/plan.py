@@ -42,7 +42,8 @@ class Sight:
     """What is seen now. `book` None: not read yet. `perp_absent`: proof that no perp order exists.
 
     `perp_working`: freqtrade still has an open entry order; `host_open`: freqtrade has an open trade.
-    `perp_closable`: there is a perp venue on which we could close reduce-only.
+    `perp_closable`: there is a perp venue on which we could close reduce-only. `blind`: the book could not
+    be read just now.
     """
 
     now_ms: int
@@ -52,6 +53,7 @@ class Sight:
     perp_working: bool = False
     host_open: bool = True
     perp_closable: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

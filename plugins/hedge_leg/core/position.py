@@ -94,8 +94,11 @@ def _perp_close_resolved(carry: Carry, event: ev.PerpCloseResolved) -> None:
     carry.answered[event.client_id] = event.text
 
 
+_KEPT_RESIZES = 9
+
+
 def _resize_asked(carry: Carry, event: ev.ResizeAsked) -> None:
-    carry.resize_asked = event
+    carry.resizes = (*carry.resizes[-_KEPT_RESIZES:], event)
 
 
 def _spot_intended(carry: Carry, event: ev.SpotIntended) -> None:

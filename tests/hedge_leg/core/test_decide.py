@@ -91,11 +91,16 @@ def test_after_the_grace_time_the_proof_is_sought() -> None:
     assert decide(carry(), at(START_MS + POLICY.grace_ms), POLICY).effect == ProveNoPerp()
 
 
-def test_no_proof_is_sought_while_freqtrades_entry_order_is_open_and_nobody_spins() -> None:
-    sight = replace(at(START_MS + 60_000), perp_working=True)
+def test_no_proof_is_sought_while_freqtrades_entry_order_is_young_and_nobody_spins() -> None:
+    sight = replace(at(START_MS + 11 * POLICY.grace_ms), perp_working=True)
     effect = decide(carry(), sight, POLICY).effect
     assert isinstance(effect, Rest)
-    assert effect.until_ms == 0 or effect.until_ms > sight.now_ms
+    assert effect.until_ms > sight.now_ms
+
+
+def test_an_entry_that_freqtrade_waits_for_too_long_is_looked_for_on_the_exchange() -> None:
+    sight = replace(at(START_MS + 12 * POLICY.grace_ms), perp_working=True)
+    assert decide(carry(), sight, POLICY).effect == ProveNoPerp()
 
 
 def test_a_proven_absence_closes_the_carry_with_the_short_cool_down() -> None:
