@@ -72,7 +72,10 @@ class SimHost:
         """Return freqtrade's trade of each living carry's pair."""
         seen: dict[str, HostTrade] = {}
         for carry in self.engine.alive():
-            trade = self.base.newest_since(carry.facts.pair, carry.began_ms)
+            if carry.trade_id is not None:
+                trade = self.base.trades.get(carry.trade_id)
+            else:
+                trade = self.base.newest_since(carry.facts.pair, carry.began_ms - 1_000)
             if trade is not None:
                 seen[carry.facts.pair] = trade.seen()
         return seen
@@ -97,7 +100,7 @@ class SimHost:
                 self._find_lost_orders(trade)
             if not trade.open or trade.has_open_orders or trade.amount <= ZERO:
                 continue
-            reason = self._custom_exit(trade) or self.exits.get(trade.pair, "")
+            reason = self._exit_to_finish(trade) or self.exits.get(trade.pair, "")
             if reason:
                 self.exit(trade, reason)
 
@@ -133,24 +136,32 @@ class SimHost:
             self._order_filled(trade)
         self.base.commit()
 
-    # -- the strategy's callbacks, as the binding writes them ----------------------------------------------
+    # -- the strategy's callbacks, as the binding (`live.LiveLeg`) has them ---------------------------------
     def _order_filled(self, trade: SimTrade) -> None:
         carry = self._carry_of(trade)
         if carry is None:
             return
         try:
-            host_fills(self.engine, carry, trade.seen())
-            self.engine.pump(carry.carry_id, patience_ms=self.engine.policy.open_timeout_ms)
+            seen, pair = trade.seen(), trade.pair
+            carry = host_fills(self.engine, carry, seen)
+            self.watch.note_host(pair, seen)
+            if carry.alive:
+                patience_ms = 2 * self.engine.policy.open_timeout_ms
+                carry = self.engine.pump(carry.carry_id, patience_ms=patience_ms)
+            self.watch.settle(carry)
         except HedgeError:
             return  # swallowed by freqtrade: the next loop does it
 
     def _carry_of(self, trade: SimTrade) -> Carry | None:
-        carry = self.engine.of_pair(trade.pair)
-        return carry if carry is not None and trade.opened_ms >= carry.began_ms else None
+        known = [one for one in self.engine.carries.values() if one.trade_id == trade.trade_id]
+        return known[-1] if known else self.engine.of_pair(trade.pair)
 
-    def _custom_exit(self, trade: SimTrade) -> str:
-        carry = self._carry_of(trade)
-        return "orphan_leg" if carry is not None and carry.mode is Mode.ROLLING_BACK else ""
+    def _exit_to_finish(self, trade: SimTrade) -> str:
+        """Return why freqtrade must go on leaving the perp: a rollback, or an exit half done."""
+        carry = self.engine.of_pair(trade.pair)
+        if carry is None or carry.state is not State.CLOSING or carry.short_qty <= ZERO:
+            return ""
+        return "orphan_leg" if carry.mode is Mode.ROLLING_BACK else carry.why
 
     # -- orders -------------------------------------------------------------------------------------------
     def enter(self, pair: str, symbol: str, qty: Decimal) -> None:

@@ -5,9 +5,10 @@ from decimal import Decimal
 from random import Random
 
 from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.decide import decide
 from hedge_leg.core.market import MarketRules
 from hedge_leg.core.plan import Policy
-from hedge_leg.engine import Engine
+from hedge_leg.engine import Decide, Engine
 from hedge_leg.simulation.choices import Choices
 from hedge_leg.simulation.clock import SimClock
 from hedge_leg.simulation.host import SimHost
@@ -83,6 +84,7 @@ class World:
     alarms: list[tuple[int, str]] = field(default_factory=list)
     opening: dict[str, Decimal] = field(default_factory=dict)  # balances at the start
     opening_wallet: Decimal = ZERO
+    decide: Decide = decide
 
     def market(self, coin: str) -> SimMarket:
         """Return the market of a coin."""
@@ -90,7 +92,10 @@ class World:
 
     def process(self) -> tuple[Engine, Watch]:
         """Start a process: a new engine that knows what the journal holds. Raises JournalError."""
-        engine = Engine(self.journal, self.spot_venue, self.perp_venue, self.clock, self.policy, self.ring)
+        engine = Engine(
+            *(self.journal, self.spot_venue, self.perp_venue, self.clock, self.policy, self.ring),
+            decide=self.decide,
+        )
         engine.load()
         return engine, Watch(engine)
 

@@ -1,0 +1,225 @@
+"""What freqtrade, its user, the exchange and strangers do between two loops."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.amounts import ZERO, lots_down
+from hedge_leg.core.states import State
+from hedge_leg.errors import HedgeError
+from hedge_leg.simulation.choices import Options
+from hedge_leg.simulation.market import SimMarket
+from hedge_leg.simulation.world import World
+
+_HOUR_MS = 3_600_000
+ENTRY_NOTIONALS = (60, 300, 1_000, 2_500)
+
+WITHOUT_TRADE: Options = (
+    ("enter", 60),
+    ("stop for a while", 3),
+    ("reload_config", 2),
+    ("night", 8),
+    ("spot market halted", 2),
+    ("spot market opens", 3),
+    ("fee asset changes", 2),
+    ("operator", 10),
+)
+WITH_TRADE: Options = (
+    ("exit signal", 22),
+    ("exit signal ends", 6),
+    ("forceexit", 8),
+    ("shrink", 8),
+    ("grow", 8),
+    ("stop for a while", 4),
+    ("reload_config", 4),
+    ("delete", 2),
+    ("liquidation", 4),
+    ("deleveraged", 4),
+    ("perp closed by hand", 3),
+    ("perp opened by hand", 2),
+    ("spot sold by hand", 2),
+    ("spot market halted", 4),
+    ("spot market opens", 8),
+    ("thin book", 4),
+    ("fee asset changes", 2),
+    ("funding interval changes", 2),
+    ("night", 6),
+    ("price jumps", 3),
+    ("operator", 12),
+)
+
+
+def act(world: World, market: SimMarket, name: str) -> None:
+    """Do one of the actions to one pair."""
+    _ACTIONS[name](world, market)
+
+
+def _enter(world: World, market: SimMarket) -> None:
+    chance = world.choices.stream("act.size")
+    qty = Decimal(chance.choice(ENTRY_NOTIONALS)) / market.perp_px()
+    qty = max(lots_down(qty, market.perp_lot), market.perp_lot)
+    world.host.guarded(lambda: world.host.enter(market.pair, market.rules.symbol, qty))
+
+
+def _exit_signal(world: World, market: SimMarket) -> None:
+    world.host.exits[market.pair] = "exit signal"
+
+
+def _exit_signal_ends(world: World, market: SimMarket) -> None:
+    world.host.exits.pop(market.pair, None)
+
+
+def _force_exit(world: World, market: SimMarket) -> None:
+    trade = world.host.base.opened(market.pair)
+    if trade is not None and not trade.has_open_orders and trade.amount > ZERO:
+        world.host.guarded(lambda: world.host.exit(trade, "force_exit"))
+
+
+def _shrink(world: World, market: SimMarket) -> None:
+    _resize(world, market, -1)
+
+
+def _grow(world: World, market: SimMarket) -> None:
+    _resize(world, market, 1)
+
+
+def _resize(world: World, market: SimMarket, sign: int) -> None:
+    trade = world.host.base.opened(market.pair)
+    if trade is not None and trade.amount > ZERO:
+        share = Decimal(sign * world.choices.stream("act.size").randrange(5, 70)) / 100
+        world.host.guarded(lambda: world.host.resize(trade, share))
+
+
+def _stop(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    world.clock.advance(world.choices.stream("act.time").randrange(10_000, 300_000))
+
+
+def _reload(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    world.restart(2_000)
+
+
+def _delete(world: World, market: SimMarket) -> None:
+    world.host.delete(market.pair)
+
+
+def _liquidate(world: World, market: SimMarket) -> None:
+    world.perp.force(market.pair, Decimal(1))
+
+
+def _deleverage(world: World, market: SimMarket) -> None:
+    share = Decimal(world.choices.stream("act.size").randrange(10, 95)) / 100
+    world.perp.force(market.pair, share)
+
+
+def _close_by_hand(world: World, market: SimMarket) -> None:
+    short = world.perp.short_qty(market.pair)
+    if short > ZERO:
+        share = Decimal(world.choices.stream("act.size").choice((30, 100, 100))) / 100
+        qty = lots_down(short * share, market.perp_lot)
+        if qty:
+            world.perp.hand(market.pair, qty)
+
+
+def _open_by_hand(world: World, market: SimMarket) -> None:
+    short = world.perp.short_qty(market.pair)
+    if short > ZERO:
+        sign = world.choices.stream("act.size").choice((-1, -1, 3))  # larger, larger, turned long
+        world.perp.hand(market.pair, sign * max(lots_down(short / 2, market.perp_lot), market.perp_lot))
+
+
+def _steal_spot(world: World, market: SimMarket) -> None:
+    base = market.rules.base
+    held = world.spot.balances.get(base, ZERO)
+    qty = lots_down(held * world.choices.stream("act.size").choice((20, 100)) / 100, market.rules.lot)
+    if qty:
+        world.spot.hand(base, -qty)
+        world.spot.hand("USDT", qty * market.spot_px())
+
+
+def _halt(world: World, market: SimMarket) -> None:
+    world.spot.halted.add(market.rules.symbol)
+
+
+def _open(world: World, market: SimMarket) -> None:
+    world.spot.halted.discard(market.rules.symbol)
+
+
+def _thin(world: World, market: SimMarket) -> None:
+    thick = market.depth_qty
+    market.depth_qty = Decimal("0.2")
+    later_ms = world.choices.stream("act.time").randrange(1_000, 60_000)
+
+    def thicken() -> None:
+        market.depth_qty = thick
+
+    world.clock.at(world.clock.now_ms() + later_ms, thicken)
+
+
+def _fee_asset(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    world.spot.fee_mode = world.choices.stream("act.size").choice(("base", "quote", "coin"))
+
+
+def _funding_interval(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    world.perp.funding_every_ms = world.choices.stream("act.size").choice((1, 2, 4, 8)) * _HOUR_MS
+
+
+def _night(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    """Let hours pass with a loop now and then, if nothing is going on."""
+    resting = (State.ACTIVE, State.HALTED)
+    if all(one.state in resting and one.order is None for one in world.host.engine.alive()):
+        for _loop in range(3):
+            world.clock.advance(world.choices.stream("act.time").randrange(600_000, 2 * _HOUR_MS))
+            world.host.loop()
+
+
+def _jump(world: World, market: SimMarket) -> None:
+    market.spot *= 1 + world.choices.stream("act.size").choice((-0.03, 0.03))
+    del world
+
+
+def _operate(world: World, market: SimMarket) -> None:
+    """Be the operator: take the account's coins over, then release a halted carry whose orders are known."""
+    engine = world.host.engine
+    carry = engine.of_pair(market.pair)
+    if carry is None or carry.state is not State.HALTED or engine.broken:
+        return
+    if carry.order is not None or carry.perp_close is not None:
+        return
+    if world.perp.short_qty(market.pair) < ZERO:
+        world.perp.hand(market.pair, world.perp.short_qty(market.pair))
+    now_ms, events = world.clock.now_ms(), list[ev.Event]()
+    there = world.spot.balances.get(market.rules.base, ZERO) - carry.facts.base_before
+    if there != carry.spot_qty:
+        key = f"operator-{carry.version}"
+        change = there - carry.spot_qty
+        events.append(ev.InventoryAdjusted(now_ms, key, change, market.spot_px(), "by hand"))
+    try:
+        engine.record(carry, *events, ev.Released(now_ms, "operator"))
+    except HedgeError:
+        return
+
+
+_ACTIONS: dict[str, Callable[[World, SimMarket], None]] = {
+    "enter": _enter,
+    "exit signal": _exit_signal,
+    "exit signal ends": _exit_signal_ends,
+    "forceexit": _force_exit,
+    "shrink": _shrink,
+    "grow": _grow,
+    "stop for a while": _stop,
+    "reload_config": _reload,
+    "delete": _delete,
+    "liquidation": _liquidate,
+    "deleveraged": _deleverage,
+    "perp closed by hand": _close_by_hand,
+    "perp opened by hand": _open_by_hand,
+    "spot sold by hand": _steal_spot,
+    "spot market halted": _halt,
+    "spot market opens": _open,
+    "thin book": _thin,
+    "fee asset changes": _fee_asset,
+    "funding interval changes": _funding_interval,
+    "night": _night,
+    "price jumps": _jump,
+    "operator": _operate,
+}
