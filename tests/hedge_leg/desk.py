@@ -12,7 +12,7 @@ from hedge_leg.core.plan import Policy
 from hedge_leg.core.states import State
 from hedge_leg.engine import Engine
 from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
-from hedge_leg.ports import Journal, PerpVenue, SpotVenue
+from hedge_leg.ports import Journal, PerpOrder, PerpVenue, SpotVenue
 from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
 from tests.hedge_leg.fakes import PAIR, SYMBOL, FakeClock, FakeJournal, FakePerp, FakeSpot
 
@@ -95,8 +95,7 @@ class Desk:
         """Let freqtrade learn of an order of the exchange, and call back."""
         order = next(one for one in self.perp.orders if one.order_id == order_id)
         trade = self.trades[-1]
-        px = order.value / abs(order.qty)
-        trade.orders[order_id] = HostOrder(order_id, order.qty, px, order.fee, order.filled_ms)
+        trade.orders[order_id] = as_told(order)
         trade.open = sum((one.qty for one in trade.orders.values()), Decimal(0)) != 0
         carry = self.engine.of_pair(PAIR)
         if carry is None or self.engine.broken:
@@ -129,6 +128,12 @@ class Desk:
     def hedged(self) -> bool:
         """Return whether the account's legs are equal within a lot."""
         return self.perp.short > 0 and abs(self.perp.short - self.held()) <= self.spot.market.lot
+
+
+def as_told(order: PerpOrder) -> HostOrder:
+    """Return an order of the exchange as freqtrade tells it."""
+    px = order.value / abs(order.qty)
+    return HostOrder(order.order_id, order.qty, px, order.fee, order.filled_ms)
 
 
 def active(desk: Desk, qty: Decimal = ONE) -> Carry:

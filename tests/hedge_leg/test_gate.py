@@ -194,7 +194,8 @@ def test_an_exit_sells_spot_before_the_perp_may_leave() -> None:
     desk = Desk()
     active(desk)
     verdict = request_exit(desk.engine, PAIR, "signal")
-    assert (verdict.allowed, verdict.reason, desk.held(), desk.perp.short) == (True, "spot is sold", ZERO, ONE)
+    assert (verdict.allowed, verdict.reason) == (True, "spot is sold")
+    assert (desk.held(), desk.perp.short) == (ZERO, ONE)
 
 
 def test_an_exit_is_refused_while_the_journal_fails() -> None:

@@ -1,0 +1,324 @@
+"""What every loop takes over: lost perp orders, forced exits, other people's hands, what is not believed."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from hedge_leg.core import events as ev
+from hedge_leg.core.orders import Side
+from hedge_leg.core.states import State
+from hedge_leg.errors import JournalError
+from hedge_leg.gate import request_exit
+from tests.hedge_leg.desk import ONE, Desk, Trade, active, as_told
+from tests.hedge_leg.fakes import PAIR, ZERO, Answer
+
+HALF = Decimal("0.5")
+
+
+def events(desk: Desk, kind: type[ev.Event]) -> list[ev.Event]:
+    """Return the newest carry's facts of one kind."""
+    return [row.event for row in desk.journal.read(desk.carry.carry_id) if isinstance(row.event, kind)]
+
+
+# Orders whose answers freqtrade lost
+
+
+def test_a_lost_entry_is_adopted_and_closed_reduce_only() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.perp.trade(-ONE)  # freqtrade was told that it failed: no trade in its database
+    carry = desk.loop(4)
+    assert (carry.state, desk.flat(), desk.spot.sent) == (State.IDLE, True, [])
+    assert carry.adopted
+    assert [qty for _, qty in desk.perp.sent] == [ONE]
+    assert any("freqtrade was told that its entry failed" in bell for bell in desk.bells)
+
+
+def test_an_entry_that_never_happened_ends_only_on_proof() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.perp.mute = True
+    assert desk.loop(30).state is State.OPENING
+    desk.perp.mute = False
+    carry = desk.loop(7)  # the waits have grown meanwhile
+    assert carry.state is State.IDLE
+    assert carry.closed is not None
+    assert carry.closed.reason == "no perp order was placed"
+
+
+def test_a_position_without_an_order_that_explains_it_halts_an_opening() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.perp.short = ONE
+    assert desk.loop(30).state is State.HALTED
+
+
+def test_an_entry_order_that_still_works_on_the_exchange_is_neither_adopted_nor_denied() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    order = desk.perp.trade(-ONE)
+    desk.perp.orders[0] = replace(order, open=True)
+    assert desk.loop(6).state is State.OPENING
+    desk.perp.orders[0] = order
+    desk.loop(14)
+    assert desk.flat()
+
+
+def test_a_lost_entry_that_shows_up_after_its_carry_ended_rings() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.loop(3)
+    assert desk.carry.closed is not None
+    desk.perp.trade(-ONE)
+    desk.loop(4)
+    assert any("position of -1" in bell for bell in desk.bells)
+
+
+def test_a_lost_exit_is_found_and_the_carry_ends() -> None:
+    desk = Desk()
+    active(desk)
+    assert request_exit(desk.engine, PAIR, "signal").allowed
+    desk.perp.trade(ONE)
+    carry = desk.loop(4)
+    assert (carry.state, desk.flat()) == (State.IDLE, True)
+    assert any("perp orders freqtrade missed" in bell for bell in desk.bells)
+
+
+def test_a_lost_addition_that_was_asked_for_is_closed_again() -> None:
+    desk = Desk()
+    carry = active(desk)
+    desk.engine.record(carry, ev.ResizeAsked(desk.clock.now_ms(), -HALF))
+    desk.perp.trade(-HALF)
+    desk.loop(4)
+    assert (desk.carry.state, desk.perp.short, desk.hedged()) == (State.ACTIVE, ONE, True)
+
+
+def test_an_order_of_freqtrade_that_fills_further_while_freqtrade_cannot_see_it_is_hedged() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.trades.append(Trade(1, working=True))
+    order = desk.perp.trade(-HALF)
+    desk.order_filled(order.order_id)
+    desk.perp.grow(order, -HALF)
+    desk.loop(4)
+    assert (desk.carry.state, desk.perp.short, desk.hedged()) == (State.ACTIVE, ONE, True)
+
+
+def test_a_partial_fill_whose_order_ended_on_the_exchange_is_adopted_once_and_told_again_by_freqtrade() -> (
+    None
+):
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(HALF)
+    desk.loop(4)
+    facts = len(events(desk, ev.PerpFilled))
+    desk.order_filled(desk.perp.orders[-1].order_id)
+    desk.loop(4)
+    assert (len(events(desk, ev.PerpFilled)), desk.hedged()) == (facts + 1, True)
+    assert desk.carry.short_qty == HALF
+
+
+# The perp leaves by itself
+
+
+@pytest.mark.parametrize("how", ["liquidation", "auto-deleveraging", "closed by hand"])
+def test_a_perp_that_left_by_itself_is_followed_by_all_spot(how: str) -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(ONE, liquidation=how != "closed by hand")
+    carry = desk.loop(3)
+    assert (carry.state, desk.flat()) == (State.IDLE, True)
+    assert desk.spot.sent[-1].side is Side.SELL
+
+
+def test_a_partial_auto_deleveraging_is_followed_by_as_much_spot() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(Decimal("0.3"), liquidation=True)
+    assert desk.loop(3).state is State.ACTIVE
+    assert (desk.held(), desk.hedged()) == (Decimal("0.7"), True)
+
+
+def test_a_liquidation_while_opening_sells_what_was_bought() -> None:
+    desk = Desk()
+    desk.spot.script.extend([Answer.PART, Answer.LOST])
+    desk.spot.mute.add("find")
+    desk.enter()
+    desk.perp.trade(ONE, liquidation=True)
+    desk.loop(3)
+    desk.spot.mute.clear()
+    desk.loop(20)
+    assert (desk.carry.state, desk.flat()) == (State.IDLE, True)
+
+
+def test_a_liquidation_during_an_exit_ends_the_carry() -> None:
+    desk = Desk()
+    active(desk)
+    assert request_exit(desk.engine, PAIR, "signal").allowed
+    desk.perp.trade(ONE, liquidation=True)
+    assert desk.loop(4).state is State.IDLE
+    assert desk.flat()
+
+
+def test_spot_follows_within_a_loop_when_the_perp_of_a_rollback_leaves() -> None:
+    desk = Desk()
+    desk.spot.script.extend([Answer.PART, Answer.REFUSE])
+    desk.perp_closable = False
+    desk.restart()
+    desk.engine.recovered = True
+    desk.enter()
+    desk.loop(1)  # told to wait for freqtrade
+    order = desk.perp.trade(ONE)
+    trade = desk.trades[-1]
+    trade.open = False
+    trade.orders[order.order_id] = as_told(order)
+    desk.loop(1)
+    assert desk.flat()
+
+
+# What is not believed
+
+
+def test_a_stale_position_read_does_not_trade() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.stale = ZERO
+    carry = desk.loop(10)
+    assert (carry.state, len(desk.spot.sent)) == (State.ACTIVE, 1)
+    desk.perp.stale = None
+    assert desk.loop(2).state is State.ACTIVE
+
+
+def test_a_position_that_its_orders_never_explain_halts_after_a_long_time() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.stale = ZERO
+    carry = desk.loop(60)
+    assert (carry.state, len(desk.spot.sent), desk.perp.sent) == (State.HALTED, 1, [])
+
+
+def test_one_stale_balance_does_not_halt_and_a_lasting_one_does() -> None:
+    desk = Desk()
+    active(desk)
+    desk.loop(13)
+    desk.spot.stale = {"BTC": ZERO}
+    desk.loop(12)
+    desk.spot.stale = None
+    assert desk.loop(26).state is State.ACTIVE
+    desk.spot.stale = {"BTC": ZERO}
+    assert desk.loop(26).state is State.HALTED
+
+
+def test_failing_reads_trade_nothing_and_are_no_difference() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.mute = True
+    desk.spot.mute.update({"balances", "book"})
+    assert desk.loop(60).state is State.ACTIVE
+    assert len(desk.spot.sent) == 1
+
+
+# Other people's hands
+
+
+def test_spot_sold_by_hand_halts_and_trades_nothing() -> None:
+    desk = Desk()
+    active(desk)
+    desk.spot.cash["BTC"] = HALF
+    carry = desk.loop(30)
+    assert (carry.state, len(desk.spot.sent), desk.perp.sent) == (State.HALTED, 1, [])
+    assert "0.5 BTC on the spot account, the journal holds 1" in carry.why
+
+
+def test_coins_that_somebody_adds_are_left_alone() -> None:
+    desk = Desk()
+    active(desk)
+    desk.spot.cash["BTC"] = Decimal(5)
+    assert desk.loop(30).state is State.ACTIVE
+    assert len(desk.spot.sent) == 1
+
+
+def test_a_short_that_somebody_else_made_larger_halts() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(-HALF)
+    carry = desk.loop(4)
+    assert (carry.state, desk.perp.sent) == (State.HALTED, [])
+    assert "somebody else made the short larger by 0.5" in carry.why
+
+
+def test_a_deleted_trade_halts_and_both_legs_stay() -> None:
+    desk = Desk()
+    active(desk)
+    desk.trades.clear()
+    carry = desk.loop(2)
+    assert (carry.state, desk.hedged()) == (State.HALTED, True)
+    assert "deleted" in carry.why
+
+
+def test_a_trade_deleted_while_opening_halts() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.spot.mute.add("book")
+    desk.trades.append(Trade(1))
+    desk.sell(ONE)
+    desk.trades.clear()
+    assert desk.loop(2).state is State.HALTED
+
+
+def test_a_trade_that_freqtrade_closed_while_the_position_stands_is_rolled_back() -> None:
+    desk = Desk()
+    active(desk)
+    desk.trades[-1].open = False
+    carry = desk.loop(3)
+    assert (carry.state, desk.flat(), len(desk.perp.sent)) == (State.IDLE, True, 1)
+
+
+def test_a_pair_that_stands_unhedged_beyond_its_bound_rings_while_it_does() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.spot.mute.add("book")
+    desk.trades.append(Trade(1))
+    desk.sell(ONE)
+    desk.perp.down_until_ms = 2**60
+    desk.loop(40)
+    assert any("unhedged beyond the bound" in bell for bell in desk.bells)
+
+
+def test_a_book_that_stays_unreadable_beyond_the_bound_rolls_the_pair_back() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.spot.mute.add("book")
+    desk.trades.append(Trade(1))
+    desk.sell(ONE)
+    desk.loop(60)
+    assert (desk.carry.state, desk.flat(), len(desk.perp.sent)) == (State.IDLE, True, 1)
+
+
+# The journal and the process
+
+
+def test_after_a_journal_failure_nothing_is_traded_before_it_was_read_again() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.journal.failing = 1
+    desk.trades.append(Trade(1))
+    with pytest.raises(JournalError, match="disk full"):
+        desk.sell(ONE)
+    assert desk.spot.sent == []
+    desk.loop(2)
+    assert desk.hedged()
+
+
+def test_a_restart_while_an_order_is_unknown_refuses_entries_until_it_is_known() -> None:
+    desk = Desk()
+    desk.spot.script.append(Answer.LOST)
+    desk.spot.mute.add("find")
+    desk.enter()
+    desk.restart()
+    desk.loop(1)
+    assert not desk.engine.recovered
+    desk.spot.mute.clear()
+    desk.loop(10)
+    assert (desk.engine.recovered, desk.hedged(), len(desk.spot.sent)) == (True, True, 1)
