@@ -77,9 +77,9 @@ def _balances(rig: Rig, carries: list[Carry]) -> Iterable[str]:
         cash[carry.facts.base] += carry.spot_qty - carry.facts.inherited_qty
     balances = rig.engine.spot.balances()
     futures = Decimal(str(rig.bot.exchange._api.fetch_balance()["info"]["totalWalletBalance"]))  # type: ignore[union-attr]
-    have = balances.get("USDT", (ZERO, ZERO))[1] + futures - START_USDT
-    if abs(have - cash.pop("USDT", ZERO)) > Decimal("1e-5"):
-        yield f"USDT: the exchange has {have:+} since the start, the ledgers say otherwise"
+    have, told = balances.get("USDT", (ZERO, ZERO))[1] + futures - START_USDT, cash.pop("USDT", ZERO)
+    if abs(have - told) > Decimal("1e-5"):
+        yield f"USDT: the exchange has {have:+} since the start, the ledgers say {told:+.8f}"
     for base, qty in cash.items():
         if balances.get(base, (ZERO, ZERO))[1] != qty:
             yield f"{base}: the exchange has {balances.get(base, (ZERO, ZERO))[1]}, the ledgers say {qty}"

@@ -100,8 +100,9 @@ class Soak:
                 self._kill()
             self._loop((5.0, 35.0, 1160.0)[loop % 3])
         self.rig.exchange.client.delete(f"{self.rig.exchange.url}/_control/faults")
-        for _ in range(18):
-            self._loop(400.0)
+        for seconds in (*(400.0,) * 17, 330.0, 70.0):  # funding is booked a minute after it is paid
+            self._loop(seconds)
+        self._loop(0.0)
         return differences(self.rig)
 
     def _loop(self, seconds: float) -> None:
@@ -169,7 +170,7 @@ def run(
     """Live `days` days; return what was wrong, by day, and what was exercised."""
     data = folder / "market"
     data.mkdir()
-    end = datetime.fromtimestamp(START.timestamp() + (days + 2) * 86_400, UTC)
+    end = datetime.fromtimestamp(START.timestamp() + (max(days, 30) + 2) * 86_400, UTC)
     write_sample_market(data, start=datetime(2023, 8, 1, tzinfo=UTC), end=end, coins=("BTC", "ETH", "SOL"))
     exchange_block = {"pair_whitelist": list(PAIRS)}
     wrong: list[str] = []
