@@ -12,9 +12,11 @@ TIMERANGE ?= 20230120-20241231
 STRATEGIES ?= FundingSpreadCarry FundingOnlyCarry SpreadOnlyCarry AlwaysOnCarry ExtremeFundingCarry
 PAGE ?= user_data/report/carry.html
 JSON ?= user_data/report/carry.json
+DAYS ?= 30
+SEED ?= 1
 LOG := user_data/logs/backtest.log
 
-.PHONY: help setup data backtest report test lint types imports tests bench clean
+.PHONY: days help setup data backtest report test lint types imports tests bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,8 +62,12 @@ imports: $(INSTALLED)
 tests: $(INSTALLED)
 	$(BIN)/pytest -n 2
 
-bench: data ## speed of the binding, the features and the report, measured now
+bench: data ## speed of backtests, features, report and of the live spot leg, measured now
 	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)
+	@PYTHONPATH=. $(BIN)/python tools/bench_hedge.py --datadir $(DATA)
+
+days: $(INSTALLED) ## thirty simulated days of the real bot over HTTP, faults and a kill every day (DAYS, SEED)
+	@$(BIN)/python -m tests.soak.thirty_days --days $(DAYS) --seed $(SEED)
 
 clean: ## remove what was made (the environment, the sample market, results)
 	rm -rf $(VENV) user_data/data/sample user_data/backtest_results user_data/report user_data/.run
