@@ -86,14 +86,13 @@ def exposure(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> Exposure:
 
     `tolerance_qty` base units: an imbalance up to it counts as hedged.
     """
-    steps = sorted(
-        [
-            *((one.filled_ms, -one.qty, _px_of(one)) for one in carry.perp.values()),
-            *((one.filled_ms, -one.base_change(carry.facts.base), one.px) for one in carry.fills.values()),
-            *((one.at_ms, -one.qty, one.px) for one in carry.adjusted.values()),
-        ],
-        key=lambda step: step[0],
-    )
+    base = carry.facts.base
+    keyed = [  # the keys make the order of one instant the same, whatever the delivery was
+        *((one.filled_ms, 0, one.order_id, -one.qty, _px_of(one)) for one in carry.perp.values()),
+        *((one.filled_ms, 1, one.trade_id, -one.base_change(base), one.px) for one in carry.fills.values()),
+        *((one.at_ms, 2, one.key, -one.qty, one.px) for one in carry.adjusted.values()),
+    ]
+    steps = [(at_ms, change, px) for at_ms, _kind, _key, change, px in sorted(keyed)]
     gap, px, total, worst = -carry.facts.inherited_qty, carry.facts.reference_px, ZERO, ZERO
     last_ms = steps[0][0] if steps else now_ms
     end_ms = carry.closed.at_ms if carry.closed is not None else now_ms
