@@ -71,7 +71,7 @@ class ExecutionConfig(BaseModel):
 
 
 class PaperConfig(BaseModel):
-    """The spot account of a dry-run. `spot_balance` in quote; empty: freqtrade's dry_run_wallet."""
+    """The spot account of a dry-run. `spot_balance` in quote; empty: dry_run_wallet serves both legs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

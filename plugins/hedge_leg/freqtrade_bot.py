@@ -91,6 +91,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         quote=host.quote,
         fixed_cost=fixed_cost(settings),
         observe_only=settings.mode == "observer",
+        one_pot=config["runmode"] != RunMode.LIVE and settings.paper.spot_balance is None,
     )
 
 

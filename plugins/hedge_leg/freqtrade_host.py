@@ -29,26 +29,22 @@ from freqtrade.strategy import IStrategy
 
 from carry.errors import CarryError
 from carry.market import CANDLE_COLUMNS, spot_symbol
-from carry.rules import ExitPolicy, ExitReason, PairView, decide_exit, fills_at_settlement
+from carry.rules import ExitPolicy, ExitReason, fills_at_settlement
 from hedge_leg.adapters.credentials import take_credentials
 from hedge_leg.config import HedgeLegConfig, read_config
 from hedge_leg.errors import HedgeError
 from hedge_leg.leg import Leg
+from hedge_leg.pair_exit import pair_exit
 from hedge_leg.recorded import SignalRows
 from hedge_leg.recorded_leg import RecordedLeg
-from hedge_leg.sizing import Capital, entry_stake, most_stake, reserve_share
-from hedge_leg.trade_view import (
-    epoch_ms_of,
-    liquidation_distance,
-    roll_distance,
-)
+from hedge_leg.sizing import Capital, capital, entry_stake, most_stake
+from hedge_leg.trade_view import epoch_ms_of
 
 logger = logging.getLogger(__name__)
 
 ENTRY_TAG = "carry"
 REENTRY_TAG = "roll"
 _FORCED_EXITS = frozenset({"force_exit", "emergency_exit", "liquidation"})
-_HOUR_MS = 3_600_000
 
 
 class HedgedStrategy(IStrategy):
@@ -175,13 +171,13 @@ class HedgedStrategy(IStrategy):
     ) -> float:
         """Return the perp margin for which the pair's share of the capital pays for both legs (`sizing`)."""
         try:
-            capital = self._capital()
-        except HedgeError:
-            logger.exception("%s: no entry, the spot account cannot be read", pair)
+            there = self._capital()
+        except HedgeError as error:
+            logger.warning("%s: no entry, the spot account cannot be read: %s", pair, error)
             return 0.0
         return entry_stake(
             self.hedge,
-            capital,
+            there,
             leverage,
             stake_amount=self.config["stake_amount"],
             slots=float(self.max_open_trades),
@@ -189,17 +185,8 @@ class HedgedStrategy(IStrategy):
         )
 
     def _capital(self) -> Capital:
-        """Return what both legs have; what open pairs tie up is never spent twice."""
-        spot_share = 1.0 + reserve_share(self.hedge)
-        open_trades: list[Trade] = Trade.get_open_trades()
-        tied_up = sum(t.stake_amount + t.amount * t.open_rate * spot_share for t in open_trades)
-        total = float(self.wallets.get_total_stake_amount())
-        spot = self.leg.spot_capital()
-        if spot is None:
-            return Capital(total, float(tied_up))
-        total += sum(spot) * float(self.config.get("tradable_balance_ratio", 1.0))
-        margin_free = float(self.wallets.get_available_stake_amount())
-        return Capital(total, float(tied_up), margin_free, spot_free=spot[0])
+        ratio = float(self.config.get("tradable_balance_ratio", 1.0))
+        return capital(self.hedge, self.leg, self.wallets, Trade.get_open_trades(), ratio)
 
     def confirm_trade_entry(
         self,
@@ -264,36 +251,11 @@ class HedgedStrategy(IStrategy):
             exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in exits]
             if any(check.exit_type is ExitType.EXIT_SIGNAL for check in exits):
                 return exits
-        reason = self._pair_exit(trade, rate, current_time)
+        rows = self._rows.get(trade.pair)  # none: a trading bot without data decides nothing
+        reason = pair_exit(self.leg, self.hedge, rows, trade, rate, current_time) if rows else None
         if reason is not None:
             exits.insert(0, ExitCheckTuple(ExitType.CUSTOM_EXIT, reason.value))
         return exits
-
-    def _pair_exit(self, trade: Trade, rate: float, current_time: datetime) -> ExitReason | None:
-        """Decide on the pair at this open, from what was known when the last candle closed."""
-        rows = self._rows.get(trade.pair)
-        if rows is None:  # a trading bot without data for this pair: no decision either way
-            return None
-        distance = liquidation_distance(trade, rate)
-        threshold = roll_distance(trade, self.hedge.roll_distance)
-        if rows.open_ended and distance >= threshold:
-            return None  # what `decide_exit` would say, without asking it at every candle
-        now_ms, opened_ms = epoch_ms_of(current_time), epoch_ms_of(trade.open_date_utc)
-        row = rows.last_closed(now_ms)
-        pnl = float("nan")
-        if rows.policy.needs_pnl and rows.at_ms[row] >= opened_ms:  # a candle has closed since the entry
-            pnl = self.leg.pnl_bps(trade, rows, now_ms)
-        view = PairView(
-            held_h=(now_ms - opened_ms) / _HOUR_MS,
-            entry_on=bool(rows.entry_on[row]),
-            settled=self.leg.settled_between(trade.pair, opened_ms, now_ms),
-            negative_funding_h=float(rows.negative_funding_h[row]),
-            pnl_bps=pnl,
-            exit_cost_bps=self.hedge.costs.side_bps,
-            liquidation_distance=distance,
-            roll_distance=threshold,
-        )
-        return decide_exit(rows.policy, view)
 
     def adjust_trade_position(
         self, trade: Trade, current_time: datetime, *args: Any, max_stake: float, **kwargs: Any
@@ -301,8 +263,12 @@ class HedgedStrategy(IStrategy):
         """Resize both legs as the strategy asks, but never while spot is not traded or beyond the cash."""
         if not self.leg.may_resize(trade.pair, epoch_ms_of(current_time)):
             return None
-        capital = self._capital()
-        allowed = min(max_stake, most_stake(self.hedge, capital, trade.leverage, capital.free))
+        try:
+            there = self._capital()
+        except HedgeError as error:
+            logger.warning("%s: not resized, the spot account cannot be read: %s", trade.pair, error)
+            return None
+        allowed = min(max_stake, most_stake(self.hedge, there, trade.leverage, there.free))
         change = self.resize(trade, current_time, allowed)
         change = change if change is None or change < 0 else min(change, allowed)
         qty = -(change or 0.0) * trade.leverage / kwargs["current_rate"]

@@ -6,12 +6,12 @@ the next loop, and is never silent.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isnan
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,35 +28,14 @@ from hedge_leg.errors import HedgeError, VenueUnavailable
 from hedge_leg.gate import EntryPlan, announce, request_exit
 from hedge_leg.leg import FeatureSource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
+from hedge_leg.live_trades import TradeBook, repair_order_ids
 from hedge_leg.recorded import SignalRows, Stamps
 from hedge_leg.trade_view import OrderView, epoch_ms_of
 from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
 
 logger = logging.getLogger(__name__)
 
-_NO_ID = frozenset({"", "None", None})
-_ABOUT_MS = 60_000  # how far apart freqtrade and the exchange may date the same order
 _LATE_BOOKING_MS = 30 * 60_000
-
-
-class TradeBook(Protocol):
-    """freqtrade's trade table."""
-
-    def of_pair(self, pair: str, since: datetime) -> LiveTrade | None:
-        """Return the newest trade of a pair that was opened at or after a time."""
-        ...
-
-    def of_id(self, trade_id: int) -> LiveTrade | None:
-        """Return a trade by id; None when it was deleted."""
-        ...
-
-    def open_trades(self) -> Sequence[LiveTrade]:
-        """Return the open trades."""
-        ...
-
-    def commit(self) -> None:
-        """Write changes down."""
-        ...
 
 
 @dataclass(slots=True)
@@ -76,6 +55,7 @@ class LiveLeg:
     quote: str
     fixed_cost: Decimal = ZERO
     observe_only: bool = False
+    one_pot: bool = False  # a dry-run whose one wallet pays for both legs, as a backtest's does
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
 
@@ -132,7 +112,7 @@ class LiveLeg:
         """Do one loop: reconcile, act, book what changed, show open trades at present prices."""
         engine = self.engine
         with engine.lock:
-            self._repair_order_ids()
+            repair_order_ids(engine, self.trades)
             found: dict[str, LiveTrade] = {}
             for carry in engine.alive():
                 trade = self._trade_of(carry)
@@ -142,38 +122,6 @@ class LiveLeg:
             self._rebook()
             self._show()
             self.trades.commit()
-
-    def _repair_order_ids(self) -> None:
-        """Give freqtrade's orders their ids where the answer that held them was not readable.
-
-        ccxt makes an order without an id of such an answer, and freqtrade keeps asking for "None" for ever.
-        """
-        for trade in self.trades.open_trades():
-            for order in trade.orders:
-                if order.ft_is_open and order.order_id in _NO_ID:
-                    self._repair(trade, order)
-
-    def _repair(self, trade: LiveTrade, order: OrderView) -> None:
-        placed_ms = epoch_ms_of(order.order_date_utc)
-        try:
-            seen = self.engine.perp.orders_since(trade.pair, placed_ms - _ABOUT_MS)
-        except VenueUnavailable as error:
-            logger.warning("pair=%s an order without an id cannot be looked up: %s", trade.pair, error)
-            return
-        sells = order.ft_order_side == "sell"
-        known = {other.order_id for other in trade.orders}
-        found = [
-            one
-            for one in seen
-            if one.qty and (one.qty < 0) == sells and one.order_id not in known and not one.liquidation
-            and abs(one.created_ms - placed_ms) <= _ABOUT_MS
-        ]  # fmt: skip
-        if len(found) == 1:
-            order.order_id = found[0].order_id
-            self.trades.commit()
-            self.engine.notify(
-                f"{trade.pair}: freqtrade's order without an id is {order.order_id} on the exchange"
-            )
 
     def _carry_of(self, trade: LiveTrade) -> Carry | None:
         """Return the carry of a trade: by id, else the living one of its pair."""
@@ -271,10 +219,12 @@ class LiveLeg:
         return True
 
     def spot_capital(self) -> tuple[float, float] | None:
-        """Return (free quote on the spot account, cost of the inventory of living carries).
+        """Return (free quote on the spot account, cost of the inventory of living carries); None: one pot.
 
         Raises VenueUnavailable: capital that cannot be read is not zero, and is not spent.
         """
+        if self.one_pot:
+            return None
         free = self.engine.spot.balances().get(self.quote, (ZERO, ZERO))[0]
         cost = sum((books(one).ledger.balance(Account.SPOT_COST) for one in self.engine.alive()), ZERO)
         return float(free), float(cost)

@@ -4,10 +4,13 @@ A pair of notional N at leverage L ties up N (spot) + N / L (margin) + its entry
 Where spot lies on an account of its own, neither account may be asked for more than it has.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from carry.costs import BPS
 from hedge_leg.config import HedgeLegConfig
+from hedge_leg.leg import Leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,21 @@ def most_stake(settings: HedgeLegConfig, capital: Capital, leverage: float, shar
     if capital.spot_free is not None:
         stake = min(stake, capital.spot_free / leverage / kept)
     return max(stake, 0.0)
+
+
+def capital(
+    settings: HedgeLegConfig, leg: Leg, wallets: Any, open_trades: Iterable[Any], ratio: float
+) -> Capital:
+    """Return what both legs have by freqtrade's wallets and the spot account; VenueUnavailable if unread.
+
+    What open pairs tie up (perp margin, spot at cost, entry costs and buffer) is never spent twice. `ratio`:
+    freqtrade's tradable_balance_ratio, which its own wallet has applied already.
+    """
+    kept = 1.0 + reserve_share(settings)
+    tied_up = float(sum(trade.stake_amount + trade.amount * trade.open_rate * kept for trade in open_trades))
+    total = float(wallets.get_total_stake_amount())
+    spot = leg.spot_capital()
+    if spot is None:
+        return Capital(total, tied_up)
+    margin_free = float(wallets.get_available_stake_amount())
+    return Capital(total + sum(spot) * ratio, tied_up, margin_free, spot_free=spot[0])
