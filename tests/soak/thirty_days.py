@@ -92,6 +92,7 @@ class Soak:
         """Live one day of loops with faults and a kill, then an evening without; return what is wrong."""
         hits = sorted(self.chance.sample(range(66), FAULTS_A_DAY))
         kill_at = self.chance.randrange(66)
+        restarts = self.counts["restarts"]
         for loop in range(66):
             if loop in hits:
                 self.rig.exchange.post("faults", {"rules": fault_rules(self.chance), "replace": False})
@@ -99,6 +100,8 @@ class Soak:
             if loop == kill_at:
                 self._kill()
             self._loop((5.0, 35.0, 1160.0)[loop % 3])
+        if self.counts["restarts"] == restarts:  # what it was to die of did not come
+            self._restart()
         self.rig.exchange.client.delete(f"{self.rig.exchange.url}/_control/faults")
         for seconds in (*(400.0,) * 17, 330.0, 70.0):  # funding is booked a minute after it is paid
             self._loop(seconds)
