@@ -6,7 +6,6 @@ Exit status: 0 done, 2 bad usage or configuration, 3 data missing or unreadable.
 import sys
 import tempfile
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,6 @@ from paper_exchange.errors import PaperExchangeError, UsageError
 from paper_exchange.marker import SAMPLE_NOTE, is_sample_market
 
 if TYPE_CHECKING:  # the libraries behind it take seconds to load: not for --help and usage errors
-    from paper_exchange.account import Account
     from paper_exchange.store import CandleStore
 
 DEFAULT_PORT = 8411
@@ -44,6 +42,11 @@ Signed requests use the key paper-exchange-key with the secret paper-exchange-se
 def _money(text: str) -> Any:
     """Return an option for an amount of money that is not negative."""
     return typer.Option(min=0.0, max=_MOST_BALANCE, help=text)
+
+
+def _bps(text: str) -> Any:
+    """Return an option for a commission in basis points; above 100 is a mistake."""
+    return typer.Option(min=0.0, max=100.0, help=text)
 
 
 app = typer.Typer(
@@ -83,6 +86,19 @@ def serve(
     balance: Annotated[float, _money("USDT that each of the two wallets starts with.")] = DEFAULT_BALANCE,
     spot_balance: Annotated[float | None, _money("USDT in the spot wallet (default: --balance).")] = None,
     futures_balance: Annotated[float | None, _money("USDT in the USD-M wallet (default: --balance).")] = None,
+    spot_fee_bps: Annotated[float, _bps("Commission on spot.")] = 10.0,
+    spot_maker_fee_bps: Annotated[float | None, _bps("Of orders that rest (default: the same).")] = None,
+    perp_fee_bps: Annotated[float, _bps("Commission on USD-M.")] = 5.0,
+    perp_maker_fee_bps: Annotated[float | None, _bps("Of orders that rest (default: 2 at most).")] = None,
+    bnb: Annotated[float, _money("BNB in either wallet; with some, fees are paid in BNB.")] = 0.0,
+    bnb_px: Annotated[float | None, _money("USDT per BNB where no candles tell.")] = None,
+    key_permissions: Annotated[str, typer.Option(help="What the API key may do.")] = "read,spot,futures",
+    hedge_mode: Annotated[
+        bool, typer.Option("--hedge-mode", help="The USD-M account is in hedge mode.")
+    ] = False,
+    multi_assets: Annotated[
+        bool, typer.Option("--multi-assets", help="The USD-M account is in multi-assets mode.")
+    ] = False,
     audit: Annotated[
         Path | None, typer.Option(help="JSON-lines file that every order, fill and funding is appended to.")
     ] = None,
@@ -98,6 +114,7 @@ def serve(
     if as_now and start_ms is None:
         raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
     _check_source(data, seed, sample=sample)
+    from paper_exchange.account_options import fees_of, open_account, permissions_of
     from paper_exchange.audit import AuditLog
     from paper_exchange.candles import INTERVALS_MS
     from paper_exchange.faults import FaultPlan, load_rules
@@ -106,6 +123,7 @@ def serve(
 
     if timeframe is not None and timeframe not in INTERVALS_MS:
         raise UsageError(f"--timeframe {timeframe} is not known: give one of {', '.join(INTERVALS_MS)}")
+    permissions = permissions_of(key_permissions)
     plan = FaultPlan([] if faults is None else load_rules(faults))
     listener = bind_loopback(host, port)
     shift_ms = 0
@@ -114,7 +132,16 @@ def serve(
     store = _load(data, seed, timeframe, shift_ms)
     start_ms = _start_ms(store, start_ms, shift_ms)
     clock = MarketClock(None if as_now else start_ms, running=not frozen)
-    account = _account(clock, balance, spot_balance, futures_balance)
+    account = open_account(
+        clock.now_ms(),
+        spot_usdt=balance if spot_balance is None else spot_balance,
+        futures_usdt=balance if futures_balance is None else futures_balance,
+        bnb=bnb,
+        fees=fees_of(spot_fee_bps, spot_maker_fee_bps, perp_fee_bps, perp_maker_fee_bps, bnb, bnb_px),
+        permissions=permissions,
+        hedge_mode=hedge_mode,
+        multi_assets=multi_assets,
+    )
     serve_app(
         create_app(store, clock, account, AuditLog(audit), faults=plan, enforce_limits=enforce_limits),
         listener,
@@ -146,16 +173,6 @@ def _load(data: Path | None, seed: int | None, timeframe: str | None, shift_ms: 
     with tempfile.TemporaryDirectory(prefix="paper-exchange-") as folder:
         write_sample_market(Path(folder), seed=seed)
         return CandleStore.load(Path(folder), timeframe=timeframe, shift_ms=shift_ms)
-
-
-def _account(clock: MarketClock, balance: float, spot: float | None, futures: float | None) -> "Account":
-    """Open the account; amounts in USDT, to 8 decimals."""
-    from paper_exchange.account import Account
-
-    spot_usdt, futures_usdt = (
-        Decimal(f"{balance if amount is None else amount:.8f}") for amount in (spot, futures)
-    )
-    return Account.funded(clock.now_ms(), spot=spot_usdt, perp=futures_usdt)
 
 
 def _start_ms(store: "CandleStore", wanted_ms: int | None, shift_ms: int) -> int:

@@ -9,7 +9,7 @@ One event is one JSON object with `seq` (1, 2, ..), `at_ms`, `venue` and `event`
     funded   a funding payment of a position; received is positive
     liquidated, deleveraged  the exchange closed a position: its order, price and mark, `insurance` received
     fault    a rule of the fault plan fired: its index and kind, the request, whether that was `handled`
-    deposited, withdrawn  a balance was changed by hand (see `hand_routes`)
+    deposited, withdrawn  a balance was changed by hand (see `hand_routes`) or by a transfer
 
 Amounts are decimal strings. A request whose parameters are malformed never was an order and is not told.
 What is not in the log did not happen, whatever a client was told.

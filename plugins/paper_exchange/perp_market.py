@@ -102,6 +102,8 @@ class PerpMarket:
 
     def _place(self, ticket: Ticket) -> Order:
         now_ms, item = self.view.now_ms(), ticket.item
+        if self.wallet.hedge_mode:
+            raise RefusedRequestError(-4061, "Order's position side does not match user's setting.")
         px = self.view.last_px(KIND_OF[item.venue], item.name, now_ms)
         if px is None or ticket.qty is None or self.view.halts.active(item.venue, item.name, now_ms):
             raise RefusedRequestError(-1013, "Market is closed.")

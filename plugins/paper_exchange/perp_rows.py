@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from paper_exchange.brackets import most_notional
+from paper_exchange.fees import BNB
 from paper_exchange.instruments import Instrument
 from paper_exchange.perp_margin import Margin, order_margin, position_margin
 from paper_exchange.perp_market import PerpMarket
@@ -18,25 +19,24 @@ def balance_rows(market: PerpMarket) -> list[JsonObject]:
 
 
 def account_summary(market: PerpMarket) -> JsonObject:
-    """Return `/fapi/v2/account` without its positions; the totals add up all assets, as USDT."""
+    """Return `/fapi/v2/account` without its positions; the totals add up all assets but BNB, as USDT."""
     margins = {asset: market.margin(asset) for asset in market.wallet.assets()}
+    counted = [margin for asset, margin in margins.items() if asset != BNB]
     rows = [_asset_row(asset, margin, market.wallet.updated_ms) for asset, margin in margins.items()]
     totals: JsonObject = {
-        f"total{name[0].upper()}{name[1:]}": money(
-            sum((_amounts(margin)[name] for margin in margins.values()), _ZERO)
-        )
+        f"total{name[0].upper()}{name[1:]}": money(sum((_amounts(margin)[name] for margin in counted), _ZERO))
         for name in (
             *("initialMargin", "maintMargin", "walletBalance", "unrealizedProfit", "marginBalance"),
             *("positionInitialMargin", "openOrderInitialMargin", "crossWalletBalance", "crossUnPnl"),
         )
     }
-    available = money(sum((margin.available for margin in margins.values()), _ZERO))
+    available = money(sum((margin.available for margin in counted), _ZERO))
     return {
         "feeTier": 0,
         "canTrade": True,
         "canDeposit": False,
         "canWithdraw": False,
-        "multiAssetsMargin": False,
+        "multiAssetsMargin": market.wallet.multi_assets,
         "updateTime": 0,
         **totals,
         "availableBalance": available,

@@ -60,7 +60,9 @@ class PerpWallet:
         self._settings: dict[str, MarginSetting] = {}
         self._positions: dict[str, Position] = {}
         self.incomes: list[Income] = []
-        self.updated_ms = opened_ms
+        self.opened_ms = self.updated_ms = opened_ms
+        self.hedge_mode = False
+        self.multi_assets = False
 
     def balance(self, asset: str) -> Decimal:
         """Return the wallet balance of an asset, margins included."""
@@ -125,11 +127,47 @@ class PerpWallet:
             )
         setting.leverage = leverage
 
-    def set_margin_type(self, item: Instrument, margin_type: MarginType) -> None:
-        """Change a symbol's margin type; -4046 when it is that already, -4048 while a position is open."""
+    def set_margin_type(self, item: Instrument, margin_type: MarginType, *, ordered: bool = False) -> None:
+        """Change a symbol's margin type.
+
+        -4046 when it is that already, -4047 while orders are open (`ordered`), -4048 while a position is,
+        -4168 isolated in multi-assets mode.
+        """
         setting = self.setting(item.name)
         if setting.margin_type is margin_type:
             raise RefusedRequestError(-4046, "No need to change margin type.")
+        if self.multi_assets and margin_type is MarginType.ISOLATED:
+            raise RefusedRequestError(
+                -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode."
+            )
+        if ordered:
+            raise RefusedRequestError(-4047, "Margin type cannot be changed if there exists open orders.")
         if self.position(item).qty:
             raise RefusedRequestError(-4048, "Margin type cannot be changed if there exists position.")
         setting.margin_type = margin_type
+
+    def set_hedge_mode(self, wanted: bool, *, ordered: bool) -> None:
+        """Change the position mode; -4059 as it is, -4067 while orders, -4068 while positions are open."""
+        if wanted is self.hedge_mode:
+            raise RefusedRequestError(-4059, "No need to change position side.")
+        if ordered:
+            raise RefusedRequestError(-4067, "Position side cannot be changed if there exists open orders.")
+        if self.open_positions():
+            raise RefusedRequestError(-4068, "Position side cannot be changed if there exists position.")
+        self.hedge_mode = wanted
+
+    def set_multi_assets(self, wanted: bool, *, ordered: bool) -> None:
+        """Change the asset mode; -4171 as it is, -4170 while orders are open, -4167 with isolated symbols."""
+        if wanted is self.multi_assets:
+            raise RefusedRequestError(
+                -4171, "Adjusted asset mode is currently set and does not need to be adjusted repeatedly"
+            )
+        if ordered:
+            raise RefusedRequestError(-4170, "Unable to adjust Multi-Assets Mode with open orders")
+        if wanted and any(s.margin_type is MarginType.ISOLATED for s in self._settings.values()):
+            raise RefusedRequestError(
+                -4167,
+                "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin"
+                " mode.",
+            )
+        self.multi_assets = wanted

@@ -1,18 +1,19 @@
-"""Signed spot endpoints: `/api/v3/account`, and what ccxt asks `/sapi/v1` for once it has a key."""
+"""Signed spot endpoints of the account itself: balances and commission rates."""
 
 from decimal import Decimal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from paper_exchange import query
 from paper_exchange.account import Account
+from paper_exchange.fees import BNB, SPOT_BNB_SHARE, Rates
 from paper_exchange.instruments import Venue
 from paper_exchange.rows import JsonObject, money
 from paper_exchange.signing import Enter
-from paper_exchange.spot_market import FEE_RATE
 from paper_exchange.view import MarketView
 
-_FEE_BPS = int(FEE_RATE * 10_000)
+_NONE = Decimal(0)
 
 
 def spot_account_router(view: MarketView, account: Account, enter: Enter) -> APIRouter:
@@ -31,44 +32,47 @@ def spot_account_router(view: MarketView, account: Account, enter: Enter) -> API
             for asset, balance in account.spot.held()
             if not omit_zero or balance.free or balance.locked
         ]
-        return JSONResponse(_account(view.now_ms()) | {"balances": rows})
+        return JSONResponse(_account(view.now_ms(), account.fees.spot) | {"balances": rows})
+
+    @router.get("/account/commission")
+    async def commission(request: Request) -> JSONResponse:
+        item = query.symbol(await enter(request), view.store, Venue.SPOT)
+        none = {name: money(_NONE) for name in ("maker", "taker", "buyer", "seller")}
+        in_bnb = account.fees.spot_in_bnb
+        return JSONResponse(
+            {
+                "symbol": item.name,
+                "standardCommission": _rates(account.fees.spot),
+                "specialCommission": none,
+                "taxCommission": none,
+                "discount": {
+                    "enabledForAccount": in_bnb,
+                    "enabledForSymbol": True,
+                    "discountAsset": BNB,
+                    "discount": money(SPOT_BNB_SHARE),
+                },
+            }
+        )
 
     return router
 
 
-def wallet_router(view: MarketView, account: Account, enter: Enter) -> APIRouter:
-    """Return the router of `/sapi/v1`'s signed endpoints: coins, and margin pairs (none)."""
-    router = APIRouter(prefix="/sapi/v1")
-
-    @router.get("/capital/config/getall")
-    async def coins(request: Request) -> JSONResponse:
-        await enter(request)
-        listed = [item for venue in Venue for item in view.store.listed(venue)]
-        names = {item.base for item in listed} | {item.quote for item in listed}
-        return JSONResponse([_coin(name, account) for name in sorted(names)])
-
-    @router.get("/margin/allPairs")
-    @router.get("/margin/isolated/allPairs")
-    async def margin_pairs(request: Request) -> JSONResponse:
-        await enter(request)
-        return JSONResponse([])
-
-    return router
-
-
-def _account(now_ms: int) -> JsonObject:
-    rate = money(FEE_RATE)
+def _rates(rates: Rates) -> JsonObject:
     return {
-        "makerCommission": _FEE_BPS,
-        "takerCommission": _FEE_BPS,
+        "maker": money(rates.maker),
+        "taker": money(rates.taker),
+        "buyer": money(_NONE),
+        "seller": money(_NONE),
+    }
+
+
+def _account(now_ms: int, rates: Rates) -> JsonObject:
+    return {
+        "makerCommission": int(rates.maker * 10_000),
+        "takerCommission": int(rates.taker * 10_000),
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": {
-            "maker": rate,
-            "taker": rate,
-            "buyer": money(Decimal(0)),
-            "seller": money(Decimal(0)),
-        },
+        "commissionRates": _rates(rates),
         "canTrade": True,
         "canWithdraw": False,
         "canDeposit": False,
@@ -76,21 +80,4 @@ def _account(now_ms: int) -> JsonObject:
         "accountType": "SPOT",
         "permissions": ["SPOT"],
         "updateTime": now_ms,
-    }
-
-
-def _coin(name: str, account: Account) -> JsonObject:
-    balance = account.spot.balance(name)
-    return {
-        "coin": name,
-        "name": name,
-        "depositAllEnable": False,
-        "withdrawAllEnable": False,
-        "free": money(balance.free),
-        "locked": money(balance.locked),
-        "freeze": "0",
-        "withdrawing": "0",
-        "isLegalMoney": False,
-        "trading": True,
-        "networkList": [],
     }

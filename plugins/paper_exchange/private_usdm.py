@@ -21,7 +21,6 @@ def usdm_account_router(market: PerpMarket, enter: Enter) -> APIRouter:
     """
     router = APIRouter(prefix="/fapi")
     _add_balances(router, market, enter)
-    _add_modes(router, enter)
     _add_settings(router, market, enter)
     return router
 
@@ -56,20 +55,6 @@ def _add_balances(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
         return JSONResponse([row for row in _held(market) if row["symbol"] in asked])
 
 
-def _add_modes(router: APIRouter, enter: Enter) -> None:
-    """Add the account-wide modes: one-way positions, single-asset margin."""
-
-    @router.get("/v1/positionSide/dual")
-    async def position_side(request: Request) -> JSONResponse:
-        await enter(request)
-        return JSONResponse({"dualSidePosition": False})
-
-    @router.get("/v1/multiAssetsMargin")
-    async def assets_margin(request: Request) -> JSONResponse:
-        await enter(request)
-        return JSONResponse({"multiAssetsMargin": False})
-
-
 def _add_settings(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
     @router.get("/v1/leverageBracket")
     async def leverage_brackets(request: Request) -> JSONResponse:
@@ -97,7 +82,7 @@ def _add_settings(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
         wanted = query.required(signed, "marginType")
         if wanted not in set(MarginType):
             raise RefusedRequestError(-1130, "Data sent for parameter 'marginType' is not valid.")
-        market.wallet.set_margin_type(item, MarginType(wanted))
+        market.wallet.set_margin_type(item, MarginType(wanted), ordered=bool(market.log.open(item.name)))
         return JSONResponse({"code": 200, "msg": "success"})
 
 

@@ -48,6 +48,14 @@ def integer(request: Parameters, name: str) -> int | None:
     return int(value)
 
 
+def boolean(request: Parameters, name: str) -> bool:
+    """Return a mandatory "true" or "false" of any case; -1102 when it is absent, -1130 for another word."""
+    text = required(request, name).lower()
+    if text not in {"true", "false"}:
+        raise RefusedRequestError(_INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid.")
+    return text == "true"
+
+
 def limit(request: Parameters, *, default: int, most: int, strict: bool) -> int:
     """Return `limit`: at least 1, at most `most`.
 

@@ -30,17 +30,19 @@ from paper_exchange.fault_routes import fault_router
 from paper_exchange.faults import FaultPlan
 from paper_exchange.hand_routes import hand_router
 from paper_exchange.limits import Limiter
+from paper_exchange.mode_routes import mode_router
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_order_routes import usdm_order_router
-from paper_exchange.private_spot import spot_account_router, wallet_router
+from paper_exchange.private_spot import spot_account_router
 from paper_exchange.private_usdm import usdm_account_router
 from paper_exchange.public_spot import spot_router, system_router
 from paper_exchange.public_usdm import usdm_router, usdm_v2_router
-from paper_exchange.signing import Gate, SignedRequest
+from paper_exchange.signing import Gate, Permission, SignedRequest
 from paper_exchange.spot_market import SpotMarket
 from paper_exchange.spot_order_routes import spot_order_router
 from paper_exchange.store import CandleStore
 from paper_exchange.view import MarketView
+from paper_exchange.wallet_routes import wallet_router
 from paper_exchange.weights import WeightMiddleware
 
 _NO_SUCH_PATH = -5000
@@ -72,7 +74,8 @@ def create_app(
     app.include_router(system_router())
     app.include_router(usdm_router(view))
     app.include_router(usdm_v2_router(view))
-    spot, perp = SpotMarket(view, account.spot, audit), PerpMarket(view, account.perp, audit)
+    spot = SpotMarket(view, account.spot, audit, account.fees)
+    perp = PerpMarket(view, account.perp, audit, account.fees)
     levers = Levers(spot, perp, Limiter(clock), audit)
     _include_private(app, account, levers)
     app.include_router(control_router(clock))
@@ -93,20 +96,21 @@ def _include_private(app: FastAPI, account: Account, levers: Levers) -> None:
     gate = Gate(account.credentials, view.shown)
 
     async def enter_spot(request: Request) -> SignedRequest:
-        signed = await gate.admit(request)
+        signed = await gate.admit(request, Permission.SPOT)
         spot.catch_up()
         return signed
 
     async def enter_perp(request: Request) -> SignedRequest:
-        signed = await gate.admit(request)
+        signed = await gate.admit(request, Permission.FUTURES)
         perp.catch_up()
         return signed
 
     app.include_router(spot_account_router(view, account, enter_spot))
-    app.include_router(wallet_router(view, account, enter_spot))
+    app.include_router(wallet_router(perp, account, levers.audit, enter_spot))
     app.include_router(spot_order_router(spot, enter_spot))
     app.include_router(usdm_account_router(perp, enter_perp))
     app.include_router(usdm_order_router(perp, enter_perp))
+    app.include_router(mode_router(perp, enter_perp))
     app.include_router(audit_router(levers.audit, levers.catch_up))
 
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -23,12 +24,24 @@ _AHEAD_MS = 1_000
 _SIGNATURE = "signature"
 
 
+class Permission(StrEnum):
+    """What an API key may be used for."""
+
+    READ = "read"
+    SPOT = "spot"
+    FUTURES = "futures"
+
+
+ALL_PERMISSIONS = frozenset(Permission)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An API key and its secret. The secret is never shown."""
+    """An API key, its secret, and what it may do. The secret is never shown."""
 
     key: str
     secret: str
+    permissions: frozenset[Permission] = ALL_PERMISSIONS
 
     def __repr__(self) -> str:
         """Return a text without the secret."""
@@ -62,16 +75,22 @@ class Gate:
         self._credentials = credentials
         self._clock = clock
 
-    async def admit(self, request: Request) -> SignedRequest:
-        """Return the checked parameters.
+    async def admit(self, request: Request, market: Permission) -> SignedRequest:
+        """Return the checked parameters of a request to `market`'s endpoints.
 
-        RefusedRequestError: -2014 no key, -2015 unknown key, -1102 signature or timestamp missing,
+        RefusedRequestError: -2014 no key, -2015 unknown key or not for this (reading spot needs READ, all
+        else its market's permission), -1102 signature or timestamp missing,
         -1021 outside of the window or ahead of the exchange, -1022 wrong signature.
         """
         key = request.headers.get(KEY_HEADER, "")
         if not key:
             raise RefusedRequestError(-2014, "API-key format invalid.", 401)
-        if not hmac.compare_digest(key.encode(), self._credentials.key.encode()):
+        reading = request.method == "GET"
+        needed = {Permission.READ} if reading else set[Permission]()
+        if market is Permission.FUTURES or not reading:
+            needed.add(market)
+        known = hmac.compare_digest(key.encode(), self._credentials.key.encode())
+        if not known or not needed <= self._credentials.permissions:
             raise RefusedRequestError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         sent = request.scope["query_string"].decode("latin-1"), (await request.body()).decode("latin-1")
         pairs = [pair for part in sent for pair in parse_qsl(part, keep_blank_values=True)]

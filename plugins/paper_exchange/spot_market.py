@@ -9,6 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from paper_exchange.audit import AuditLog
 from paper_exchange.book import Level
 from paper_exchange.errors import RefusedRequestError
+from paper_exchange.fees import BNB, FEE_STEP, Fees
 from paper_exchange.instruments import Instrument
 from paper_exchange.matching import KIND_OF, Liquidity, immediate, quote_gap_px, reached, would_take
 from paper_exchange.order_log import OrderLog
@@ -17,16 +18,17 @@ from paper_exchange.spot_filters import check_filters
 from paper_exchange.spot_wallet import SpotWallet
 from paper_exchange.view import MarketView
 
-FEE_RATE = Decimal("0.001")
-_FEE_STEP = Decimal("0.00000001")
 _ZERO = Decimal(0)
 
 
 class SpotMarket:
     """Orders and fills of the account on spot."""
 
-    def __init__(self, view: MarketView, wallet: SpotWallet, audit: AuditLog | None = None) -> None:
+    def __init__(
+        self, view: MarketView, wallet: SpotWallet, audit: AuditLog | None = None, fees: Fees | None = None
+    ) -> None:
         """Trade `wallet`'s money at the prices of `view`; tell `audit` of everything."""
+        self.fees = fees or Fees()
         self._audit = audit or AuditLog()
         self.view = view
         self.log = OrderLog(self._audit)
@@ -105,7 +107,7 @@ class SpotMarket:
         return Decimal(repr(px))
 
     def _settle(self, order: Order, execution: Level, *, maker: bool, at_ms: int) -> None:
-        """Book one execution: pay from what is locked, receive less the fee (rounded down to 8 decimals)."""
+        """Book one execution: pay from what is locked, receive less the fee (or pay that in BNB)."""
         item, side = order.ticket.item, order.ticket.side
         notional = execution.px * execution.qty
         if side is Side.BUY:
@@ -116,13 +118,16 @@ class SpotMarket:
         else:
             self.wallet.pay_locked(item.base, execution.qty)
             received, asset = notional, item.quote
-        fee = (received * FEE_RATE).quantize(_FEE_STEP, ROUND_DOWN)
-        self.wallet.receive(asset, received - fee)
+        fee, fee_asset = (received * self.fees.spot.of(maker=maker)).quantize(FEE_STEP, ROUND_DOWN), asset
+        self.wallet.receive(asset, received)
+        in_bnb = self.fees.spot_bnb(self.view, notional, at_ms, maker=maker)
+        if in_bnb is not None and in_bnb <= self.wallet.balance(BNB).free:
+            fee, fee_asset = in_bnb, BNB
+        self.wallet.receive(fee_asset, -fee)
         trade_id = next(self.log.trade_ids)
-        self.log.fill(
-            order,
-            Fill(trade_id, order.order_id, item, side, execution.px, execution.qty, fee, asset, maker, at_ms),
-        )
+        px, qty = execution.px, execution.qty
+        fill = Fill(trade_id, order.order_id, item, side, px, qty, fee, fee_asset, maker, at_ms)
+        self.log.fill(order, fill)
 
     def _end(self, order: Order, status: Status) -> None:
         """Close an open order and unlock what it still holds."""

@@ -51,6 +51,7 @@ class Served:
         (("--sample", "--at", "yesterday"), 2, "is not a time"),
         (("--sample", "--as-now"), 2, "--as-now needs --at"),
         (("--sample", "--timeframe", "7m"), 2, "is not known"),
+        (("--sample", "--key-permissions", "read,margin"), 2, "--key-permissions margin is not known"),
         (("--data", "/nonexistent"), 3, "is not a folder"),
     ],
 )
