@@ -18,7 +18,7 @@ from hedge_leg.core.reconcile import Kind, Snapshot, findings, lost_perp_orders
 from hedge_leg.core.states import State
 from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
 from hedge_leg.engine import Engine, HostPair
-from hedge_leg.errors import HedgeError, VenueUnavailable
+from hedge_leg.errors import HedgeError, IllegalTransition, VenueUnavailable
 from hedge_leg.ports import PerpOrder
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Watch:
             if engine.broken:
                 engine.load()
             for carry in engine.alive():
-                self._take_over(carry, hosts.get(carry.facts.pair))
+                self._guarded(carry, lambda one: self._take_over(one, hosts.get(one.facts.pair)))
             if self._due("perp", self.perp_interval_ms):
                 for carry in engine.alive():
                     self._guarded(carry, self._watch_perp)
@@ -91,11 +91,13 @@ class Watch:
         return True
 
     def _guarded(self, carry: Carry, step: Callable[[Carry], None]) -> None:
-        """Run a step of one carry; what cannot be read is tried again, and never stops the others."""
+        """Run a step of one carry; what cannot be read or done is tried again, and never stops the others."""
         try:
             step(carry)
         except VenueUnavailable as error:
-            logger.warning("carry=%s %s: not known now: %s", carry.carry_id, step.__name__, error)
+            logger.warning("carry=%s not known now: %s", carry.carry_id, error)
+        except IllegalTransition as error:
+            logger.error("carry=%s %s", carry.carry_id, error)
 
     def _act(self) -> None:
         for carry in self.engine.alive():
