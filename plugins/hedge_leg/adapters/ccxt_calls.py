@@ -4,10 +4,11 @@ Errors are raised outside of the handler that caught ccxt's: neither as cause no
 with a signed address leave this package.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from hedge_leg.adapters.ccxt_client import dialect_of
 from hedge_leg.adapters.ccxt_errors import answer_of, classify, is_absent, is_clock, told
 from hedge_leg.adapters.ccxt_refusals import Refusals
 from hedge_leg.core.amounts import exact
@@ -27,6 +28,7 @@ class Calls:
     def __init__(self, client: Any, refusals: Refusals) -> None:
         """Hide the client's own keys in every text."""
         self.client = client
+        self._is_list = dialect_of(client.id).is_list
         self._refusals = refusals
         keys = (getattr(client, name, None) for name in ("apiKey", "secret", "password", "uid"))
         self._secrets = tuple(key for key in keys if key)
@@ -64,6 +66,13 @@ class Calls:
             self._clock_off = self._clock_off or is_clock(error, self._refusals)
             failure: VenueRefused | OutcomeUnknown = classify(error, self._refusals, self._secrets)
         raise failure
+
+    def rows(self, call: Callable[[], Sequence[Row]]) -> Sequence[Row]:
+        """Return the rows that `call` reads in one request; ValueError when the raw answer was no list."""
+        found = call()
+        if not self._is_list(self.client.last_answer):
+            raise ValueError("the answer is not a list of rows")
+        return found
 
     def _unavailable(self, what: str, error: Exception) -> VenueUnavailable:
         self._clock_off = self._clock_off or is_clock(error, self._refusals)

@@ -28,16 +28,17 @@ class Dialect:
     """What ccxt does not unify of an exchange.
 
     `order_trades`: the parameter that narrows the account's trades to one order. `page`: the most rows of a
-    history request. `spot_window_ms`, `perp_window_ms`: the longest time span of one. `has_balances` tells
-    whether the raw balance answer is one. `forced` tells whether the venue itself made a perp order.
-    `order_params`: sent with every perp order;
-    `margin_mode_in_orders`: perp orders name their margin mode.
+    history request. `spot_window_ms`, `perp_window_ms`: the longest time span of one. `is_list` tells whether
+    a raw answer is a list of rows, `has_balances` whether the raw balance answer is one, `forced` whether the
+    venue itself made a perp order. `order_params`: sent with every perp order; `margin_mode_in_orders`: perp
+    orders name their margin mode.
     """
 
     order_trades: str = "orderId"
     page: int = 100
     spot_window_ms: int = 7 * DAY_MS
     perp_window_ms: int = 7 * DAY_MS
+    is_list: Callable[[Any], bool] = bool
     has_balances: Callable[[Any], bool] = bool
     forced: Callable[[Mapping[str, Any]], bool] = lambda _info: False
     order_params: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +63,7 @@ _DIALECTS = {
     "binance": Dialect(
         page=1000,
         spot_window_ms=DAY_MS,
+        is_list=lambda answer: isinstance(answer, list),
         has_balances=lambda info: isinstance(info, dict) and isinstance(info.get("balances"), list),
         forced=_forced_binance,
         # no wallet or margin endpoints when markets load: they need permissions that trading does not
@@ -69,6 +71,7 @@ _DIALECTS = {
     ),
     "bitget": Dialect(
         page=100,
+        is_list=lambda answer: isinstance(answer, dict) and isinstance(answer.get("data"), list | dict),
         has_balances=lambda info: isinstance(info, list),
         forced=_forced_bitget,
         order_params={"uta": False},
@@ -138,12 +141,13 @@ def strict(client: Any) -> Any:
     """Return a copy of a client that shares its settings and keys, but not its connection.
 
     Numbers come as the venue's decimal texts, a redirect is an error (a POST must not go out twice), and an
-    answer that is not JSON, or an empty object, raises ccxt.BadResponse.
+    answer that is not JSON, or an empty object, raises ccxt.BadResponse. `last_answer` is the last raw one.
     """
     if getattr(client, "hedge_leg_strict", False):
         return client
     found = copy.copy(client)
     found.hedge_leg_strict = True
+    found.last_answer = None
     found.number = str
     found.logger = _quiet
     if isinstance(client.session, requests.Session):
@@ -154,8 +158,10 @@ def strict(client: Any) -> Any:
 
     def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         answer = unchecked(url, method, headers, body)
-        if not isinstance(answer, dict | list) or answer == {}:
+        rows = answer if isinstance(answer, list) else [answer or None]
+        if not all(isinstance(row, dict | list) for row in rows):
             raise ccxt.BadResponse(f"{found.id} {method}: the answer is not JSON, or empty")
+        found.last_answer = answer
         return answer
 
     found.fetch = fetch

@@ -65,7 +65,7 @@ def classify(
 def is_absent(error: BaseException, refusals: Refusals) -> bool:
     """Return whether a look-up's exception says that the venue does not know the order."""
     answer = answer_of(error)
-    if answer.status is not None and (answer.status >= 500 or answer.status in _NO_ANSWER_STATUSES):
+    if _unanswered(answer.status):
         return False
     judged = bool(answer.code.strip("0")) and bool(refusals.absent)  # "00000" is Bitget's "success"
     return answer.code in refusals.absent or (type(error) is ccxt.OrderNotFound and not judged)
@@ -73,7 +73,8 @@ def is_absent(error: BaseException, refusals: Refusals) -> bool:
 
 def is_not_open(error: BaseException, refusals: Refusals) -> bool:
     """Return whether a cancel's exception says that the order is not open (any more)."""
-    return answer_of(error).code in refusals.not_open or is_absent(error, refusals)
+    answer = answer_of(error)
+    return is_absent(error, refusals) or (answer.code in refusals.not_open and not _unanswered(answer.status))
 
 
 def is_clock(error: BaseException, refusals: Refusals) -> bool:
@@ -126,7 +127,7 @@ def _kind(error: BaseException, answer: Answer, refusals: Refusals) -> Kind | No
         answer.text in refusals.unavailable_texts or answer.code in refusals.unavailable_codes
     ):
         return Kind.PLAIN
-    if status is not None and (status >= 500 or status in _NO_ANSWER_STATUSES):
+    if _unanswered(status):
         return None
     if status in refusals.rate_limit_statuses:
         return Kind.RATE_LIMIT
@@ -136,6 +137,11 @@ def _kind(error: BaseException, answer: Answer, refusals: Refusals) -> Kind | No
     if kind is None and (not answer.code or refusals.plain == frozenset()):
         return REFUSAL_CLASSES.get(type(error))
     return kind
+
+
+def _unanswered(status: int | None) -> bool:
+    """Return whether a status says that whoever answered does not know what became of the request."""
+    return status is not None and (status >= 500 or status in _NO_ANSWER_STATUSES)
 
 
 def _parsed(text: str) -> Any:

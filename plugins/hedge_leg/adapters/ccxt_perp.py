@@ -111,7 +111,7 @@ class CcxtPerpVenue:
 
     def _read_position(self, pair: str) -> Decimal:
         size, short = self._size(pair), ZERO
-        for row in self._client.fetch_positions([pair]):
+        for row in self._calls.rows(lambda: self._client.fetch_positions([pair])):
             if row.get("symbol") != pair:
                 continue
             contracts = abs(number(row, "contracts")) * size
@@ -135,7 +135,7 @@ class CcxtPerpVenue:
                 else client.fetch_closed_orders
             )
             # open ones first: an order that ends in between is then in both, and read as ended
-            open_rows = client.fetch_open_orders(pair)
+            open_rows = self._calls.rows(lambda: client.fetch_open_orders(pair))
             ended = {text(row, "id"): row for row in self._history(pair, closed, since_ms)}
             rows = [row for row in open_rows if row["id"] not in ended and row["timestamp"] >= since_ms]
             rows += ended.values()
@@ -149,7 +149,7 @@ class CcxtPerpVenue:
 
     def _history(self, pair: str, fetch: Any, since_ms: int) -> list[Row]:
         return history(
-            lambda start, end, limit: fetch(pair, start, limit, {"until": end}),
+            lambda start, end, limit: self._calls.rows(lambda: fetch(pair, start, limit, {"until": end})),
             since_ms,
             up_to_ms(self._clock, since_ms),
             page=self._dialect.page,
@@ -163,7 +163,7 @@ class CcxtPerpVenue:
             return self._order(pair, order, [])
         order_id = text(order, "id")
         params = {self._dialect.order_trades: order_id}
-        rows = self._client.fetch_my_trades(pair, None, self._dialect.page, params)
+        rows = self._calls.rows(lambda: self._client.fetch_my_trades(pair, None, self._dialect.page, params))
         if len(rows) >= self._dialect.page:
             rows = self._history(pair, self._client.fetch_my_trades, int(number(order, "timestamp")))
         return self._order(pair, order, [row for row in rows if row.get("order") == order_id])

@@ -114,7 +114,10 @@ class CcxtSpotVenue:
 
     def open_client_ids(self, symbol: str) -> frozenset[str]:
         """Return the client ids of the market's open orders."""
-        rows = self._calls.read(f"open orders of {symbol}", lambda: self._client.fetch_open_orders(symbol))
+        rows = self._calls.read(
+            f"open orders of {symbol}",
+            lambda: self._calls.rows(lambda: self._client.fetch_open_orders(symbol)),
+        )
         return frozenset(str(row["clientOrderId"]) for row in rows if row.get("clientOrderId"))
 
     def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:
@@ -132,7 +135,7 @@ class CcxtSpotVenue:
         except Exception as error:  # nothing has left yet: whatever is wrong, there is no order
             wrong = f"{intent.symbol}: {type(error).__name__}"
         else:
-            if sent == (intent.qty, intent.limit_px):
+            if sent == (intent.qty, intent.limit_px) and min(sent) > 0:
                 return qty, px
             wrong = f"{intent.symbol}: {qty} at {px} is not in whole lots and ticks"
         raise VenueRefused(f"not sent: {wrong}", f"{Kind.LOCAL}:precision")
@@ -158,18 +161,9 @@ class CcxtSpotVenue:
         """Return the account's trades of one order; a full page is read again in spans."""
         params = {self._dialect.order_trades: order_id}
         page = self._dialect.page
-        rows = self._client.fetch_my_trades(symbol, None, page, dict(params))
+        rows = self._calls.rows(lambda: self._client.fetch_my_trades(symbol, None, page, {**params}))
         if len(rows) >= page:
-            since_ms = int(number(order, "timestamp"))
-            rows = history(
-                lambda start, end, limit: self._client.fetch_my_trades(
-                    symbol, start, limit, {**params, "until": end}
-                ),
-                since_ms,
-                up_to_ms(self._clock, since_ms),
-                page=page,
-                window_ms=self._dialect.spot_window_ms,
-            )
+            rows = self._history(symbol, int(number(order, "timestamp")), params)
         return [row for row in rows if row.get("order") == order_id]
 
     def _fills(self, intent: OrderIntent, rows: Sequence[Row], stamp_ms: Any) -> tuple[SpotFill, ...]:
@@ -204,13 +198,6 @@ class CcxtSpotVenue:
         }
 
     def _read_trades(self, symbol: str, since_ms: int) -> tuple[SpotTrade, ...]:
-        rows = history(
-            lambda start, end, limit: self._client.fetch_my_trades(symbol, start, limit, {"until": end}),
-            since_ms,
-            up_to_ms(self._clock, since_ms),
-            page=self._dialect.page,
-            window_ms=self._dialect.spot_window_ms,
-        )
         return tuple(
             SpotTrade(
                 text(row, "id"),
@@ -219,5 +206,16 @@ class CcxtSpotVenue:
                 number(row, "price"),
                 int(number(row, "timestamp")),
             )
-            for row in rows
+            for row in self._history(symbol, since_ms, {})
+        )
+
+    def _history(self, symbol: str, since_ms: int, params: Mapping[str, Any]) -> list[Row]:
+        return history(
+            lambda start, end, limit: self._calls.rows(
+                lambda: self._client.fetch_my_trades(symbol, start, limit, {**params, "until": end})
+            ),
+            since_ms,
+            up_to_ms(self._clock, since_ms),
+            page=self._dialect.page,
+            window_ms=self._dialect.spot_window_ms,
         )

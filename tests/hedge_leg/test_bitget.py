@@ -1,0 +1,349 @@
+"""Bitget without a network: the shipped overlay, the exact requests, its answers read exactly."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedge_leg.adapters.account_check import check_account
+from hedge_leg.adapters.ccxt_client import build_client
+from hedge_leg.adapters.ccxt_perp import CcxtPerpVenue
+from hedge_leg.adapters.ccxt_venue import CcxtSpotVenue
+from hedge_leg.adapters.credentials import Credentials
+from hedge_leg.config import read_config
+from hedge_leg.core.orders import OrderIntent, Purpose, Side
+from hedge_leg.errors import ConfigError, OutcomeUnknown, VenueRefused, VenueUnavailable
+from tests.hedge_leg.bitget import NOW_MS, FakeBitget, refused, spot_fill, spot_order
+from tests.hedge_leg.fakes import FakeClock
+from tests.hedge_leg.wire import Wire
+
+CONFIG = Path(__file__).parents[2] / "user_data" / "config"
+KEYS = Credentials("key-1", "secret-1", "pass-1")
+PLACE, INFO = "/api/v2/spot/trade/place-order", "/api/v2/spot/trade/orderInfo"
+FILLS, ASSETS = "/api/v2/spot/trade/fills", "/api/v2/spot/account/assets"
+INTENT = OrderIntent(
+    "hl-b-1", "BTC/USDT", Side.BUY, Decimal("0.123456"), Decimal("60000.01"), 0, Purpose.OPEN
+)
+
+
+def overlay(name: str) -> Any:
+    return json.loads((CONFIG / f"venue-{name}.json").read_text())
+
+
+def client(venue: FakeBitget, market: Any = "spot") -> Any:
+    settings = read_config(overlay("bitget")["hedge_leg"]).exchange
+    found = build_client(
+        settings.name, KEYS, settings.ccxt_config, market=market, timeout_ms=settings.timeout_ms
+    )
+    found.session = Wire(venue)
+    found.enableRateLimit = False
+    return found
+
+
+def spot(venue: FakeBitget) -> CcxtSpotVenue:
+    return CcxtSpotVenue(client(venue), FakeClock(NOW_MS))
+
+
+def test_rules_come_from_the_symbol() -> None:
+    rules = spot(FakeBitget()).rules("BTC/USDT")
+    assert (rules.lot, rules.tick) == (Decimal("0.000001"), Decimal("0.01"))
+    assert (rules.min_qty, rules.min_notional) == (Decimal("0.000001"), Decimal(1))
+    assert (rules.fee_rate, rules.fee_in_base, rules.active) == (Decimal("0.001"), True, True)
+
+
+def test_order_is_one_exact_request_then_read_back() -> None:
+    venue = FakeBitget(
+        {
+            PLACE: {"orderId": "121", "clientOid": "hl-b-1"},
+            INFO: spot_order("hl-b-1", "0.1000000000000000", "cancelled"),
+            FILLS: [spot_fill(1, "0.04"), spot_fill(2, "0.06"), spot_fill(3, "9", order="7")],
+        }
+    )
+    report = spot(venue).place(INTENT)
+    assert venue.posts() == [
+        (
+            "POST",
+            PLACE,
+            {
+                "symbol": "BTCUSDT",
+                "orderType": "limit",
+                "price": "60000.01",
+                "force": "IOC",
+                "side": "buy",
+                "clientOid": "hl-b-1",
+                "size": "0.123456",
+            },
+        )
+    ]
+    reads = [(path, params) for method, path, params in venue.asked[-2:]]
+    assert reads[0] == (INFO, {"clientOid": "hl-b-1"})
+    assert reads[1][1]["orderId"] == "121"
+    assert (report.venue_id, report.filled_qty, report.final) == ("121", Decimal("0.1"), True)
+    assert [(fill.qty, fill.fee, fill.fee_asset, fill.fee_value) for fill in report.fills] == [
+        (Decimal("0.04"), Decimal("0.00004"), "BTC", Decimal("2.4")),
+        (Decimal("0.06"), Decimal("0.00006"), "BTC", Decimal("3.6")),
+    ]
+
+
+def test_sent_order_s_headers_are_signed_and_its_errors_hide_the_keys() -> None:
+    venue = FakeBitget({PLACE: refused("40009", "sign signature error KEY key-1 secret-1 pass-1")})
+    with pytest.raises(VenueRefused) as caught:
+        spot(venue).place(INTENT)
+    assert caught.value.code == "auth:40009"
+    for secret in ("key-1", "secret-1", "pass-1"):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (refused("43012", "Insufficient balance"), VenueRefused),
+        (refused("45110", "less than the minimum amount 1 USDT"), VenueRefused),
+        (refused("40786", "Duplicate clientOid"), OutcomeUnknown),
+        (refused("40010", "Request timed out"), OutcomeUnknown),
+        (refused("40725", "service return an error", 200), OutcomeUnknown),
+        (refused("43012", "Insufficient balance", 502), OutcomeUnknown),
+        ((200, "<html>"), OutcomeUnknown),
+        ((200, "{}"), OutcomeUnknown),
+    ],
+)
+def test_outcome_of_an_order(reply: Any, expected: type[Exception]) -> None:
+    venue = FakeBitget({PLACE: reply})
+    with pytest.raises(expected):
+        spot(venue).place(INTENT)
+    assert len(venue.posts()) == 1
+
+
+def test_taken_order_that_cannot_be_read_is_unknown() -> None:
+    taken = {"orderId": "121", "clientOid": "hl-b-1"}
+    unreadable: list[dict[str, Any]] = [
+        {INFO: []},
+        {INFO: refused("40015")},
+        {INFO: spot_order("hl-b-1", "0.1", "filled"), FILLS: [spot_fill(1, "0.09")]},
+        {INFO: spot_order("hl-b-1", "0.1", "a-new-state"), FILLS: [spot_fill(1, "0.1")]},
+    ]
+    for replies in unreadable:
+        with pytest.raises(OutcomeUnknown):
+            spot(FakeBitget({PLACE: taken, **replies})).place(INTENT)
+
+
+def test_find_knows_absent_from_unavailable() -> None:
+    assert spot(FakeBitget({INFO: []})).find(INTENT) is None
+    assert spot(FakeBitget({INFO: refused("43001", "The order does not exist")})).find(INTENT) is None
+    for reply in (refused("40015"), refused("43001", "gone", 500), (200, "null"), (200, "<p>")):
+        with pytest.raises(VenueUnavailable):
+            spot(FakeBitget({INFO: reply})).find(INTENT)
+
+
+def test_order_with_more_fills_than_a_page_is_read_completely() -> None:
+    rows = [spot_fill(number, "0.0005") | {"cTime": str(NOW_MS + number)} for number in range(240)]
+
+    def fills(params: dict[str, Any]) -> list[dict[str, Any]]:
+        start, end = int(params.get("startTime", 0)), int(params.get("endTime", 1 << 60))
+        found = [row for row in rows if start <= int(row["cTime"]) <= end]
+        return found[::-1][: int(params["limit"])]  # newest first, as Bitget does
+
+    venue = FakeBitget({INFO: spot_order("hl-b-1", "0.12", "filled"), FILLS: fills})
+    report = spot(venue).find(INTENT)
+    assert report is not None
+    assert len(report.fills) == 240
+
+
+def test_balances_are_exact_and_a_missing_list_is_no_zero() -> None:
+    row = {"coin": "USDT", "available": "12345678.12345678", "frozen": "0.00000001", "locked": "1"}
+    assert spot(FakeBitget({ASSETS: [row]})).balances() == {
+        "USDT": (Decimal("12345678.12345678"), Decimal("12345679.12345679"))
+    }
+    assert spot(FakeBitget({ASSETS: []})).balances() == {}
+    for reply in (refused("40015"), (200, ""), (200, "{}")):
+        with pytest.raises(VenueUnavailable):
+            spot(FakeBitget({ASSETS: reply})).balances()
+
+
+def test_no_passphrase_and_unknown_exchanges_are_refused() -> None:
+    with pytest.raises(ConfigError, match="FREQTRADE__HEDGE_LEG__PASSWORD"):
+        build_client("bitget", Credentials("k", "s"))
+    with pytest.raises(ConfigError, match="not known to ccxt"):
+        build_client("bitgett", KEYS)
+    with pytest.raises(ConfigError, match="no '-' in client order ids"):
+        build_client("okx", KEYS)
+
+
+CLOSE, PERP_INFO = "/api/v2/mix/order/place-order", "/api/v2/mix/order/detail"
+PERP_FILLS = "/api/v2/mix/order/fills"
+
+
+def perp_order(filled: str, state: str, trade_side: str = "buy_single") -> dict[str, Any]:
+    return {
+        "symbol": "BTCUSDT",
+        "size": "0.5",
+        "orderId": "77",
+        "clientOid": "hl-b-2",
+        "baseVolume": filled,
+        "fee": "-0.1",
+        "price": "",
+        "priceAvg": "60000",
+        "state": state,
+        "side": "buy",
+        "posSide": "net",
+        "marginCoin": "USDT",
+        "orderType": "market",
+        "marginMode": "isolated",
+        "reduceOnly": "YES",
+        "tradeSide": trade_side,
+        "posMode": "one_way_mode",
+        "cTime": str(NOW_MS),
+        "uTime": str(NOW_MS + 9),
+    }
+
+
+def perp_fill(number: int, qty: str, px: str) -> dict[str, Any]:
+    return {
+        "tradeId": str(number),
+        "symbol": "BTCUSDT",
+        "orderId": "77",
+        "price": px,
+        "baseVolume": qty,
+        "feeDetail": [{"deduction": "no", "feeCoin": "USDT", "totalDeductionFee": None, "totalFee": "-0.12"}],
+        "side": "buy",
+        "quoteVolume": str(Decimal(qty) * Decimal(px)),
+        "profit": "0",
+        "tradeSide": "buy_single",
+        "posMode": "one_way_mode",
+        "tradeScope": "taker",
+        "cTime": str(NOW_MS + 5),
+    }
+
+
+def test_perp_is_closed_reduce_only_in_its_own_margin_mode() -> None:
+    venue = FakeBitget(
+        {
+            CLOSE: {"orderId": "77", "clientOid": "hl-b-2"},
+            PERP_INFO: perp_order("0.5", "filled"),
+            PERP_FILLS: {
+                "fillList": [perp_fill(1, "0.2", "60000"), perp_fill(2, "0.3", "60010")],
+                "endId": "2",
+            },
+        }
+    )
+    found = CcxtPerpVenue(client(venue, "swap"), FakeClock(NOW_MS)).close(
+        "BTC/USDT:USDT", Decimal("0.5"), "hl-b-2"
+    )
+    assert venue.posts() == [
+        (
+            "POST",
+            CLOSE,
+            {
+                "symbol": "BTCUSDT",
+                "orderType": "market",
+                "force": "GTC",  # ccxt's default; Bitget reads it for limit orders only
+                "marginCoin": "USDT",
+                "size": "0.5",
+                "productType": "USDT-FUTURES",
+                "clientOid": "hl-b-2",
+                "marginMode": "isolated",
+                "reduceOnly": "YES",
+                "side": "buy",
+            },
+        )
+    ]
+    assert (found.qty, found.value, found.fee) == (Decimal("0.5"), Decimal(30003), Decimal("0.24"))
+    assert (found.open, found.reduce_only, found.liquidation) == (False, True, False)
+    assert (found.created_ms, found.filled_ms) == (NOW_MS, NOW_MS + 5)
+
+
+def test_perp_orders_position_and_funding_are_read() -> None:
+    bill = {"billId": "9", "symbol": "BTCUSDT", "amount": "-0.004992", "fee": "0", "coin": "USDT"}
+    bill |= {"businessType": "contract_settle_fee", "cTime": str(NOW_MS)}
+    position = {
+        "symbol": "BTCUSDT",
+        "marginCoin": "USDT",
+        "holdSide": "short",
+        "total": "0.7",
+        "leverage": "2",
+    }
+    position |= {
+        "posMode": "one_way_mode",
+        "marginMode": "isolated",
+        "openPriceAvg": "60000",
+        "marginSize": "9",
+    }
+    position |= {
+        "available": "0.7",
+        "locked": "0",
+        "markPrice": "60000",
+        "unrealizedPL": "0",
+        "cTime": str(NOW_MS),
+    }
+    venue = FakeBitget(
+        {
+            "/api/v2/mix/position/all-position": [position],
+            "/api/v2/mix/order/orders-history": {
+                "entrustedList": [perp_order("0.5", "filled", "burst_buy_single")],
+                "endId": "77",
+            },
+            "/api/v2/mix/order/orders-pending": {"entrustedList": None, "endId": None},
+            PERP_FILLS: {"fillList": [perp_fill(1, "0.5", "60000")], "endId": "1"},
+            "/api/v2/mix/account/bill": {"bills": [bill], "endId": "9"},
+        }
+    )
+    perp = CcxtPerpVenue(client(venue, "swap"), FakeClock(NOW_MS))
+    assert perp.short_qty("BTC/USDT:USDT") == Decimal("0.7")
+    [order] = perp.orders_since("BTC/USDT:USDT", NOW_MS - 1)
+    assert (order.qty, order.liquidation, order.fee) == (Decimal("0.5"), True, Decimal("0.12"))
+    [paid] = perp.funding_since("BTC/USDT:USDT", NOW_MS - 1)
+    assert (paid.key, paid.amount, paid.paid_ms) == ("9", Decimal("-0.004992"), NOW_MS)
+
+
+PAIRS = [("BTC/USDT:USDT", "BTC/USDT")]
+UTA = "/api/v3/account/settings"
+ACCOUNT = "/api/v2/mix/account/account"
+GOOD: dict[str, Any] = {
+    UTA: refused("40085", "You are in Classic Account mode"),
+    ASSETS: [],
+    "/api/v2/mix/account/accounts": [],
+    ACCOUNT: {
+        "marginCoin": "USDT",
+        "posMode": "one_way_mode",
+        "marginMode": "isolated",
+        "assetMode": "single",
+    },
+    "/api/v2/mix/position/all-position": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("replies", "text"),
+    [
+        ({UTA: {"assetMode": "multi_assets"}}, "unified trading account"),
+        ({ASSETS: refused("40037", "Apikey does not exist")}, "spot: the API key or its secret is wrong"),
+        ({ASSETS: refused("40014", "Incorrect permissions")}, "spot: the key is not accepted"),
+        ({"/api/v2/mix/account/accounts": refused("40014")}, "futures: the key is not accepted"),
+        ({ACCOUNT: GOOD[ACCOUNT] | {"posMode": "hedge_mode"}}, "hedge mode"),
+        ({ACCOUNT: GOOD[ACCOUNT] | {"assetMode": "union"}}, "multi-asset mode"),
+    ],
+)
+def test_account_check_names_what_is_wrong(replies: dict[str, Any], text: str) -> None:
+    venue = FakeBitget(GOOD | replies)
+    with pytest.raises(ConfigError, match=text):
+        check_account(client(venue), client(venue, "swap"), PAIRS)
+
+
+def test_account_check_passes_a_good_account_and_tells_no_answer_from_a_wrong_one() -> None:
+    venue = FakeBitget(GOOD)
+    check_account(client(venue), client(venue, "swap"), PAIRS)
+    venue.replies[ASSETS] = (502, "<html>")
+    with pytest.raises(VenueUnavailable):
+        check_account(client(venue), client(venue, "swap"), PAIRS)
+
+
+@pytest.mark.parametrize("name", ["binance", "bitget"])
+def test_overlays_hold_no_secret_and_name_one_exchange_for_both_legs(name: str) -> None:
+    found = overlay(name)
+    assert found["exchange"]["name"] == found["hedge_leg"]["exchange"]["name"] == name
+    text = json.dumps(found).lower()
+    for word in ('"key"', '"secret"', '"password"', "apikey"):
+        assert word not in text
+    assert read_config(found["hedge_leg"]).exchange.timeout_ms == 5_000
