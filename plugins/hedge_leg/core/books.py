@@ -37,7 +37,7 @@ class PairBooks:
             )
             exit_value = value if closed == abs(qty) else value * closed / abs(qty)
             pnl = money(exit_value - entry_value) * (1 if held > ZERO else -1)
-            self.perp_entry_value -= entry_value
+            self.perp_entry_value += money(value - exit_value) - entry_value  # beyond flat: a new entry
             self.perp_realized += pnl
             ledger.transfer(at_ms, "perp price P&L", Account.PRICE_PNL, -pnl)
         else:

@@ -119,7 +119,8 @@ def _remedied(remedy: Remedy, carry: Carry, sight: Sight, policy: Policy) -> Dec
         case Remedy.PROVE_NO_PERP:
             return _prove_no_perp(carry, sight, policy)
         case Remedy.CLOSE:
-            return Decision((*_acknowledged(carry, sight, policy), _closed(carry, sight, policy)))
+            told = _acknowledged(carry, sight, policy)
+            return Decision((*told, _closed(carry, sight, policy, troubled=bool(told))))
         case Remedy.HALT:
             return Decision((ev.Halted(sight.now_ms, f"the perp is long {-carry.short_qty}: nobody's plan"),))
         case _:
@@ -217,12 +218,12 @@ def _prove_no_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     return Decision(effect=ProveNoPerp() if sight.now_ms >= ripe_ms else Rest(ripe_ms))
 
 
-def _closed(carry: Carry, sight: Sight, policy: Policy) -> ev.Closed:
+def _closed(carry: Carry, sight: Sight, policy: Policy, *, troubled: bool = False) -> ev.Closed:
     cost = books(carry).ledger.balance(Account.SPOT_COST)
     reason, cool_down_ms = carry.why or "the perp has left", 0
     if not carry.perp:
         reason, cool_down_ms = "no perp order was placed", policy.refused_cool_down_ms
-    elif carry.rollbacks or carry.halts:
+    elif carry.rollbacks or carry.halts or troubled:
         cool_down_ms = policy.cool_down_ms
     until_ms = sight.now_ms + cool_down_ms if cool_down_ms else 0
     return ev.Closed(sight.now_ms, reason, carry.spot_qty, cost, until_ms)

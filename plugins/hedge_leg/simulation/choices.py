@@ -5,7 +5,7 @@ generator of its own, so that leaving one fault out moves no other. A replay nam
 test scripts them.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
@@ -25,6 +25,10 @@ class Rates:
     crash: float = 0.0
 
 
+def _ignore(_key: str, _name: str) -> None:
+    """See nothing."""
+
+
 @dataclass(slots=True)
 class Choices:
     """Draws everything from one seed. `keep` None: whatever is drawn happens; else only those keys."""
@@ -34,6 +38,7 @@ class Choices:
     keep: Container[str] | None = None
     script: Mapping[str, str] | None = None  # instead of chance: key -> fault
     enabled: bool = True
+    heard: Callable[[str, str], None] = _ignore
     fired: list[tuple[str, str]] = field(default_factory=list)  # key and what, in order
     counts: dict[str, int] = field(default_factory=dict)
     _streams: dict[str, Random] = field(default_factory=dict)
@@ -62,13 +67,17 @@ class Choices:
         sums, total = self._weights.get(options) or self._weigh(options)
         at = drawn / rate * total
         name = next(one for (one, _weight), upto in zip(options, sums, strict=True) if at < upto)
-        self.fired.append((key, name))
+        self._fire(key, name)
         return name
+
+    def _fire(self, key: str, name: str) -> None:
+        self.fired.append((key, name))
+        self.heard(key, name)
 
     def _scripted(self, key: str) -> str:
         name = self.script.get(key, "") if self.script is not None else ""
         if name:
-            self.fired.append((key, name))
+            self._fire(key, name)
         return name
 
     def _weigh(self, options: Options) -> tuple[tuple[int, ...], int]:

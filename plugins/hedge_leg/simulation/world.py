@@ -85,6 +85,7 @@ class World:
     opening: dict[str, Decimal] = field(default_factory=dict)  # balances at the start
     opening_wallet: Decimal = ZERO
     decide: Decide = decide
+    story: list[tuple[int, str]] = field(default_factory=list)  # when, and what was drawn
 
     def market(self, coin: str) -> SimMarket:
         """Return the market of a coin."""
@@ -136,5 +137,6 @@ def build(setting: Setting, choices: Choices, policy: Policy | None = None) -> W
         opening=balances,
         opening_wallet=perp.wallet,
     )
+    choices.heard = lambda key, name: world.story.append((clock.now_ms(), f"{key} {name}"))
     host.restart(*world.process())
     return world
