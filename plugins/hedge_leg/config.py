@@ -50,6 +50,7 @@ class ExecutionConfig(BaseModel):
     max_slice_notional: float | None = Field(default=None, gt=0)
     perp_check_sec: float = Field(default=5, ge=1, le=300)
     spot_check_sec: float = Field(default=60, ge=5, le=3_600)
+    idle_after_sec: float = Field(default=120, ge=60, le=3_600)
 
     def policy(self) -> Policy:
         """Return the engine's policy in exact numbers."""

@@ -27,6 +27,7 @@ from hedge_leg.live import LiveLeg, host_trade
 from hedge_leg.live_booking import LiveTrade
 from hedge_leg.live_market import live_features, settled_stamps, settlements
 from hedge_leg.ports import PerpOrder
+from hedge_leg.sentinel import Sentinel
 from hedge_leg.trade_view import epoch_ms_of
 
 logger = logging.getLogger(__name__)
@@ -80,9 +81,12 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         spot = strategy.dp.get_pair_dataframe(spot_symbol(pair), strategy.timeframe, candle_type="spot")
         return live_features(pair, candles, spot, funding(pair), strategy.timeframe)
 
+    watch = watch_for(settings, engine)
+    live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
+    idle_s = settings.execution.idle_after_sec
     return LiveLeg(
         engine,
-        watch_for(settings, engine),
+        watch,
         FreqtradeTrades(),
         symbol_of=spot_symbol,
         spot_px=spot_px,
@@ -91,7 +95,8 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         quote=host.quote,
         fixed_cost=fixed_cost(settings),
         observe_only=settings.mode == "observer",
-        one_pot=config["runmode"] != RunMode.LIVE and settings.paper.spot_balance is None,
+        sentinel=Sentinel(watch.tick_alone, idle_s=idle_s) if live else None,
+        one_pot=not live and settings.paper.spot_balance is None,
     )
 
 

@@ -30,6 +30,7 @@ from hedge_leg.leg import FeatureSource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
 from hedge_leg.live_trades import TradeBook, repair_order_ids
 from hedge_leg.recorded import SignalRows, Stamps
+from hedge_leg.sentinel import Sentinel
 from hedge_leg.trade_view import OrderView, epoch_ms_of
 from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
 
@@ -55,6 +56,7 @@ class LiveLeg:
     quote: str
     fixed_cost: Decimal = ZERO
     observe_only: bool = False
+    sentinel: Sentinel | None = None
     one_pot: bool = False  # a dry-run whose one wallet pays for both legs, as a backtest's does
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
@@ -111,6 +113,8 @@ class LiveLeg:
     def tick(self) -> None:
         """Do one loop: reconcile, act, book what changed, show open trades at present prices."""
         engine = self.engine
+        if self.sentinel is not None:
+            self.sentinel.seen()
         with engine.lock:
             repair_order_ids(engine, self.trades)
             found: dict[str, LiveTrade] = {}
@@ -230,7 +234,9 @@ class LiveLeg:
         return float(free), float(cost)
 
     def close(self) -> None:
-        """Release the journal."""
+        """Stop guarding, release the journal."""
+        if self.sentinel is not None:
+            self.sentinel.stop()
         self.engine.journal.close()
 
 

@@ -83,6 +83,17 @@ class Watch:
                 self._watch_spot()
             engine.recovered = engine.recovered or all(one.order is None for one in engine.alive())
 
+    def tick_alone(self) -> None:
+        """Do what needs no freqtrade: its loop does not run, its last words stand."""
+        engine = self.engine
+        with engine.lock:
+            if engine.broken:
+                engine.load()
+            for carry in engine.alive():
+                self._guarded(carry, self._watch_perp)
+            self._act()
+            self._ring()
+
     def _due(self, what: str, interval_ms: int) -> bool:
         now_ms = self.engine.clock.now_ms()
         if now_ms < self._next.get(what, 0):

@@ -104,7 +104,7 @@ class Rig:
     def kill(self) -> None:
         """Let the bot go without any farewell, as SIGKILL does; its files stay."""
         if self.bot is not None:
-            self.leg.engine.journal.close()
+            self.leg.close()
             Trade.session.remove()
             self.bot.exchange.close()
             self.bot = None
