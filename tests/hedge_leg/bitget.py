@@ -3,11 +3,17 @@
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.hedge_leg.wire import Reply, Sent
+from hedge_leg.adapters.ccxt_client import build_client
+from hedge_leg.adapters.credentials import Credentials
+from hedge_leg.config import read_config
+from tests.hedge_leg.wire import Reply, Sent, Wire
 
+CONFIG = Path(__file__).parents[2] / "user_data" / "config"
+KEYS = Credentials("key-1", "secret-1", "pass-1")
 NOW_MS = 1_700_000_000_000
 SPOT_SYMBOL = {
     "symbol": "BTCUSDT",
@@ -137,3 +143,19 @@ def spot_fill(number: int, qty: str, px: str = "60000.00", order: str = "121") -
         "cTime": str(NOW_MS + 3),
         "uTime": str(NOW_MS + 3),
     }
+
+
+def overlay(name: str) -> Any:
+    """Return a shipped venue overlay."""
+    return json.loads((CONFIG / f"venue-{name}.json").read_text())
+
+
+def client(venue: FakeBitget, market: Any = "spot") -> Any:
+    """Return our client as the shipped overlay configures it, answered by `venue`."""
+    settings = read_config(overlay("bitget")["hedge_leg"]).exchange
+    found = build_client(
+        settings.name, KEYS, settings.ccxt_config, market=market, timeout_ms=settings.timeout_ms
+    )
+    found.session = Wire(venue)
+    found.enableRateLimit = False
+    return found

@@ -14,7 +14,6 @@ from hedge_leg.adapters.ccxt_refusals import (
     BINANCE_USDM,
     GENERIC,
     Refusals,
-    perp_refusals,
     spot_refusals,
 )
 from hedge_leg.errors import OutcomeUnknown, VenueRefused
@@ -223,60 +222,6 @@ def test_no_code_is_both_refused_and_absent_or_known_to_be_unknown() -> None:
         listed = refusals.plain | refusals.rate_limit | refusals.clock | refusals.auth
         assert not (silent - spared - statuses) & listed
         assert not refusals.absent & listed
-
-
-BITGET: list[tuple[int, str, bool]] = [
-    (400, "43012", True),
-    (400, "45110", True),
-    (400, "40037", True),
-    (400, "40008", True),
-    (429, "429", True),
-    (400, "40010", False),  # "request timed out"; ccxt calls it AuthenticationError
-    (400, "40015", False),
-    (400, "40725", False),
-    (400, "40200", False),
-    (400, "40786", False),  # duplicate client id
-    (400, "43001", False),
-    (400, "45001", False),
-    (500, "43012", False),
-    (200, "43012", True),
-    (200, "40015", False),
-]
-
-
-@pytest.mark.parametrize(("status", "code", "refused"), BITGET)
-def test_bitget_codes(status: int, code: str, refused: bool) -> None:
-    found = client(exchange="bitget")
-    found.session = Wire(always(status, json.dumps({"code": code, "msg": "a text", "data": None})))
-    with pytest.raises(ccxt.BaseError) as caught:
-        found.privateSpotPostV2SpotTradePlaceOrder({"symbol": "BTCUSDT"})
-    verdict = classify(caught.value, spot_refusals("bitget"))
-    assert isinstance(verdict, VenueRefused if refused else OutcomeUnknown)
-
-
-@pytest.mark.parametrize(
-    ("exchange", "answer", "refused"),
-    [
-        ("okx", {"code": "1", "data": [{"sCode": "51008", "sMsg": "Insufficient balance"}], "msg": ""}, True),
-        ("okx", {"code": "1", "data": [{"sCode": "51016", "sMsg": "Duplicated id"}], "msg": ""}, False),
-        ("okx", {"code": "50004", "data": [], "msg": "Endpoint request timeout"}, False),
-        ("okx", {"code": "50011", "data": [], "msg": "Too many requests"}, True),
-        ("bybit", {"retCode": 170131, "retMsg": "Balance insufficient."}, True),
-        ("bybit", {"retCode": 170141, "retMsg": "Duplicate clientOrderId"}, False),
-        ("bybit", {"retCode": 170007, "retMsg": "Timeout waiting for response from backend server."}, False),
-        ("bybit", {"retCode": 10016, "retMsg": "Server error."}, False),
-    ],
-)
-def test_okx_and_bybit_codes(exchange: str, answer: dict[str, Any], refused: bool) -> None:
-    found = client(exchange=exchange)
-    found.session = Wire(always(200, json.dumps(answer)))
-    with pytest.raises(ccxt.BaseError) as caught:
-        if exchange == "okx":
-            found.privatePostTradeOrder({"instId": "BTC-USDT"})
-        else:
-            found.privatePostV5OrderCreate({"symbol": "BTCUSDT"})
-    verdict = classify(caught.value, perp_refusals(exchange))
-    assert isinstance(verdict, VenueRefused if refused else OutcomeUnknown)
 
 
 def test_an_outer_exception_s_answer_is_not_taken_for_this_one_s() -> None:

@@ -103,7 +103,8 @@ def build_client(
     """Return a synchronous ccxt client; nothing is sent yet. None as credentials: public data only.
 
     `ccxt_config` is merged over our defaults as freqtrade merges its own (nested objects are merged, not
-    replaced), but never the keys. ConfigError for an exchange that ccxt or our client ids do not fit.
+    replaced); the keys, `timeout_ms` and what the adapters rely on are not its business. ConfigError for an
+    exchange that ccxt or our client ids do not fit.
     """
     if exchange_id not in ccxt.exchanges:
         raise ConfigError(f"exchange {exchange_id!r} is not known to ccxt: see hedge_leg.exchange.name")
@@ -116,18 +117,19 @@ def build_client(
     types = kinds if exchange_id == "binance" else [market]
     defaults: dict[str, Any] = {
         "enableRateLimit": True,
+        "options": {"adjustForTimeDifference": True, "fetchMarkets": {"types": types}},
+    }
+    ours: dict[str, Any] = {
         "timeout": timeout_ms,
         "options": {
             "defaultType": market,
-            "adjustForTimeDifference": True,
-            "fetchMarkets": {"types": types},
             # an order that was held up on its way is refused (-1021) once nobody waits for its answer
             "recvWindow": timeout_ms,
             "newOrderRespType": {"limit": "FULL", "market": "FULL" if market == "spot" else "RESULT"},
             **dialect.options,
         },
     }
-    config = ccxt.Exchange.deep_extend(defaults, dict(ccxt_config or {}))
+    config = ccxt.Exchange.deep_extend(defaults, dict(ccxt_config or {}), ours)
     for name in ("apiKey", "secret", "password", "uid"):
         config.pop(name, None)
     if credentials is not None:
