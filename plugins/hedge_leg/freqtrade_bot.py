@@ -95,6 +95,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         quote=host.quote,
         fixed_cost=fixed_cost(settings),
         observe_only=settings.mode == "observer",
+        refresh_wallets=strategy.wallets.update,
         sentinel=Sentinel(watch.tick_alone, idle_s=idle_s) if live else None,
         one_pot=not live and settings.paper.spot_balance is None,
     )

@@ -57,6 +57,7 @@ class LiveLeg:
     fixed_cost: Decimal = ZERO
     observe_only: bool = False
     sentinel: Sentinel | None = None
+    refresh_wallets: Callable[[], None] = lambda: None
     one_pot: bool = False  # a dry-run whose one wallet pays for both legs, as a backtest's does
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
@@ -123,9 +124,22 @@ class LiveLeg:
                 if trade is not None:
                     found[carry.facts.pair] = trade
             self.watch.tick({pair: host_trade(trade) for pair, trade in found.items()})
+            self._wake_host()
             self._rebook()
             self._show()
             self.trades.commit()
+
+    def _wake_host(self) -> None:
+        """Let freqtrade read its wallet again where its trade is larger than the position really is.
+
+        It looks for the order that closed it (liquidation, deleveraging, a lost answer, a hand) only when its
+        wallet shows less than the trade, and it reads the wallet rarely.
+        """
+        for trade in self.trades.open_trades():
+            carry = self._carry_of(trade)
+            if carry is not None and carry.trade_id == trade.id and carry.short_qty < exact(trade.amount):
+                self.refresh_wallets()
+                return
 
     def _carry_of(self, trade: LiveTrade) -> Carry | None:
         """Return the carry of a trade: by id, else the living one of its pair."""

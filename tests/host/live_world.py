@@ -1,0 +1,86 @@
+"""What tests of a live bot share: one sample market, an exchange of their own, and what must hold after."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from hedge_leg.core.states import State
+from paper_exchange.sample import write_sample_market
+from paper_exchange.store import CandleStore
+from tests.host.live_harness import Exchange, Rig, rig
+from tests.paper_exchange.conftest import serving
+from tests.soak.books import differences
+
+SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
+SPOT_POST = {"method": "POST", "path": SPOT_ORDER}
+PERP_POST = {"method": "POST", "path": PERP_ORDER}
+SPOT_LOOK = {"method": "GET", "path": SPOT_ORDER}
+
+
+@cache
+def market() -> tuple[Path, CandleStore]:
+    """Write and load 45 days of BTC once per process."""
+    folder = Path(mkdtemp(prefix="live-market-"))
+    first, last = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 15, tzinfo=UTC)
+    write_sample_market(folder, start=first, end=last, coins=("BTC",))
+    return folder, CandleStore.load(folder)
+
+
+@contextmanager
+def world(folder: Path, *, dry: bool = False, **changes: Any) -> Iterator[Rig]:
+    """Serve the market to an account of the test's own, and rig a bot up that is not started."""
+    datadir, store = market()
+    with serving(datadir, store) as running:
+        exchange = Exchange(running.url)
+        exchange.post("clock", {"advance_ms": 3_600_000})  # past the candle that opens at a settlement
+        with rig(exchange, folder, dry=dry, **({"stake_amount": 20_000.0} | changes)) as made:
+            yield made
+
+
+def rule(match: dict[str, Any], fault: Any, **more: Any) -> dict[str, Any]:
+    """Return a rule of the fault plan for the next matching request."""
+    return {"match": match | more, "fault": fault}
+
+
+def opened(made: Rig) -> Rig:
+    """Start the bot and let it open a hedged carry."""
+    made.start()
+    made.loop()
+    assert made.carry().state is State.ACTIVE
+    return made
+
+
+def loop_safely(made: Rig, times: int = 1, seconds: float = 5.0) -> None:
+    """Run loops as freqtrade's worker does: it catches what a loop raises, and goes on."""
+    assert made.bot is not None
+    for _ in range(times):
+        try:
+            made.bot.process()
+        except Exception as error:
+            made.messages.append(f"worker caught {type(error).__name__}")
+        made.advance(seconds)
+
+
+def settle(made: Rig, loops: int = 12) -> None:
+    """Let the faults end, and the bot bring everything in order."""
+    made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
+    loop_safely(made, loops, 10.0)
+    loop_safely(made, 2, 61.0)
+
+
+def assert_settled(made: Rig) -> None:
+    """Hedged, flat, or halted with an alarm; orders <= intents; no order twice; all books equal."""
+    settle(made)
+    assert differences(made) == []
+    for carry in made.engine.carries.values():
+        if carry.state is State.HALTED:
+            assert any("HALTED" in text for text in made.messages)
+
+
+def spot_orders(made: Rig) -> list[dict[str, Any]]:
+    """Return our spot orders as the exchange took them."""
+    return [row for row in made.exchange.audit("taken") if row["venue"] == "spot"]
