@@ -1,6 +1,7 @@
 """What an account must be like: on the paper exchange with real ccxt, and on answers it never gives."""
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +11,10 @@ import requests
 from hedge_leg.adapters.account_check import check_account
 from hedge_leg.adapters.credentials import Credentials
 from hedge_leg.errors import ConfigError, VenueUnavailable
+from paper_exchange.account import Account
+from paper_exchange.store import CandleStore
 from tests.hedge_leg.venues import KEYS, client_on
-from tests.paper_exchange.conftest import RunningExchange
+from tests.paper_exchange.conftest import NOW, RunningExchange, at_ms, serving
 
 PAIRS = [("BTC/USDT:USDT", "BTC/USDT"), ("SOL/USDT:USDT", "SOL/USDT")]
 
@@ -110,6 +113,15 @@ def test_modes_and_permissions_are_named(rig: Rig, ending: str, body: Any, text:
     rig.replies[ending] = (200, body)
     [line] = rig.findings()
     assert text in line
+
+
+def test_modes_of_a_real_account_are_named(sample_datadir: Path, sample_store: CandleStore) -> None:
+    account = Account.funded(at_ms(NOW), hedge_mode=True, multi_assets=True)
+    with serving(sample_datadir, sample_store, account) as running:
+        found = Rig(running).findings()
+    assert len(found) == 2
+    assert "multi-assets mode is on" in found[0]
+    assert "hedge mode" in found[1]
 
 
 def test_portfolio_margin_is_refused(rig: Rig) -> None:

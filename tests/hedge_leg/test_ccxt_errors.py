@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import ccxt
@@ -212,6 +213,18 @@ def test_only_the_listed_classes_refuse_without_a_code(
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError("x"), OSError("x")])
 def test_foreign_exception_is_unknown(error: BaseException) -> None:
     assert isinstance(classify(error, BINANCE_SPOT), OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("market", "code", "msg"),
+    [(market, str(code), msg) for market, status, code, msg in UNKNOWN if status == 400],
+)
+def test_listing_a_code_by_mistake_would_be_noticed(market: str, code: str, msg: str) -> None:
+    """Every row above hangs on the lists alone: with its code on one, the verdict would turn."""
+    listed = replace(MARKETS[market], plain=MARKETS[market].plain | {code}, not_if_text={})
+    error = raised(market, Wire(always(400, body(int(code), msg))))
+    assert isinstance(classify(error, MARKETS[market]), OutcomeUnknown)
+    assert isinstance(classify(error, listed), VenueRefused)
 
 
 def test_no_code_is_both_refused_and_absent_or_known_to_be_unknown() -> None:

@@ -10,7 +10,6 @@ import pytest
 from hedge_leg.adapters.ccxt_perp import CcxtPerpVenue
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from paper_exchange.signing import REHEARSAL
-from tests.hedge_leg.venue_contract import ExchangeClock
 from tests.hedge_leg.venues import perp_on
 from tests.paper_exchange.clients import PATHS
 from tests.paper_exchange.conftest import RunningExchange
@@ -256,5 +255,11 @@ def test_orders_of_the_venue_itself_are_recognised(rig: Rig, client_id: str, for
     assert order.liquidation is forced
 
 
-def test_clock_of_the_port_is_the_exchange_s(rig: Rig) -> None:
-    assert ExchangeClock(rig.exchange.clock).now_ms() == rig.now_ms()
+def test_forced_reduction_is_told_with_its_books(rig: Rig) -> None:
+    rig.sell(0.4)
+    rig.exchange.clock.advance_ms(60_000)
+    body = {"symbol": "BTCUSDT", "share": "0.5"}
+    assert httpx.post(f"{rig.exchange.url}/_control/adl", json=body).status_code == 200
+    forced = rig.venue.orders_since(PAIR, rig.now_ms())[-1]
+    assert (forced.qty, forced.liquidation, forced.open) == (Decimal("0.2"), True, False)
+    assert rig.venue.short_qty(PAIR) == Decimal("0.2")

@@ -1,12 +1,22 @@
 """The live spot venue against the real paper exchange, over HTTP with real ccxt."""
 
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 
+from hedge_leg.core.orders import Side
 from hedge_leg.errors import VenueUnavailable
+from paper_exchange.account import Account
+from paper_exchange.fees import Fees
+from paper_exchange.store import CandleStore
 from tests.hedge_leg.spot_rig import SYMBOL, Rig
 from tests.hedge_leg.venue_contract import ExchangeClock, SpotVenueContract, Stage
-from tests.hedge_leg.venues import spot_on
-from tests.paper_exchange.conftest import RunningExchange
+from tests.hedge_leg.venues import client_on, spot_on
+from tests.paper_exchange.conftest import NOW, RunningExchange, at_ms, serving
+
+BNB_PX = Decimal("312.5")
 
 
 class TestCcxtSpotVenue(SpotVenueContract):
@@ -15,6 +25,32 @@ class TestCcxtSpotVenue(SpotVenueContract):
     @pytest.fixture
     def stage(self, fresh: RunningExchange) -> Stage:
         return Stage(spot_on(fresh), ExchangeClock(fresh.clock))
+
+
+class TestFeesInBnb:
+    """An account that pays its fees in a third coin."""
+
+    @pytest.fixture
+    def stage(self, sample_datadir: Path, sample_store: CandleStore) -> Iterator[Stage]:
+        fees = Fees(bnb_px=BNB_PX, spot_in_bnb=True)
+        account = Account.funded(at_ms(NOW), bnb=Decimal(1), fees=fees)
+        with serving(sample_datadir, sample_store, account) as running:
+            client = client_on(running)
+            client.load_markets()
+            client.markets["BNB/USDT"] = client.markets["BTC/USDT"]  # the sample has no BNB to ask for
+            client.fetch_ticker = lambda _symbol: {"last": str(BNB_PX)}
+            yield Stage(spot_on(running, client), ExchangeClock(running.clock))
+
+    def test_they_are_told_in_bnb_and_valued_in_quote(self, stage: Stage) -> None:
+        px, _ = stage.best(Side.BUY)
+        intent = stage.order(1, Side.BUY, "0.2", px)
+        report = stage.venue.place(intent)
+        [fill] = report.fills
+        assert fill.fee_asset == "BNB"
+        assert fill.fee_value == fill.fee * BNB_PX > 0
+        assert stage.total("BNB") == 1 - fill.fee
+        assert stage.total("BTC") == Decimal("0.2") == fill.base_change("BTC")
+        assert stage.venue.find(intent) == report
 
 
 @pytest.fixture
