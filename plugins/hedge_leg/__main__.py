@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hedge_leg.config import read_config
+from hedge_leg.config import layered, read_config
 from hedge_leg.errors import ConfigError, HedgeError
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ def check_config(
     """Validate the hedge_leg block of the configurations, merged as freqtrade does; show what it means."""
     block: dict[str, Any] = {}
     for path in config:
-        block = _merged(block, _block_of(path))
+        block = layered(block, _block_of(path))
     settings = read_config(block)
     costs = settings.costs
     print(f"leverage {settings.leverage:g}: a pair of notional N ties up N x {1 + 1 / settings.leverage:.3f}")
@@ -52,14 +52,6 @@ def _block_of(path: Path) -> dict[str, Any]:
     if not isinstance(block, dict):
         raise ConfigError(f'{path}: field "hedge_leg" must be an object, for example {{"leverage": 2}}')
     return block
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from hedge_leg.adapters.ccxt_venue import CcxtSpotVenue
 from hedge_leg.adapters.credentials import Credentials, from_environment
 from hedge_leg.adapters.paper_venue import PaperSpotVenue
 from hedge_leg.adapters.sql_journal import open_journal
-from hedge_leg.config import HedgeLegConfig
+from hedge_leg.config import HedgeLegConfig, layered
 from hedge_leg.core.amounts import exact
 from hedge_leg.engine import Engine
 from hedge_leg.ports import Clock, Journal, PerpVenue, SpotVenue
@@ -69,7 +69,7 @@ def spot_client(settings: HedgeLegConfig, host: HostConfig, credentials: Credent
     """Return the ccxt client of the spot account; None as credentials reads public data only."""
     own = settings.exchange
     same = own.name in ("", host.exchange_name)
-    ccxt_config = {**(host.ccxt_config if same else {}), **own.ccxt_config}
+    ccxt_config = layered(host.ccxt_config if same else {}, own.ccxt_config)
     name = own.name or host.exchange_name
     return build_client(name, credentials, ccxt_config, market="spot", timeout_ms=own.timeout_ms)
 
@@ -89,7 +89,7 @@ def live_engine(
     client = spot_client(settings, host, credentials or from_environment(os.environ))
     spot = CcxtSpotVenue(client, clock)
     check_account(client, perp_client, host.pairs.items(), margin_mode=host.margin_mode)
-    perp = CcxtPerpVenue(perp_client, clock)
+    perp = CcxtPerpVenue(perp_client, clock, margin_mode=host.margin_mode)
     journal = open_journal(journal_url(settings, host.user_data, dry_run=False))
     return _started(settings, journal, spot, perp, clock, notify)
 

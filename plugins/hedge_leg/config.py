@@ -142,6 +142,18 @@ def read_config(block: object) -> HedgeLegConfig:
     return config
 
 
+def layered(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `over` laid over `base` as freqtrade does: objects are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = layered(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
 def _one_line(error: ValidationError) -> str:
     first = error.errors()[0]
     path = ".".join(str(part) for part in ("hedge_leg", *first["loc"]))
