@@ -1,14 +1,17 @@
-"""Command line of `hedge-leg`. Exit status: 0 done, 2 bad usage or configuration."""
+"""Command line of `hedge-leg`.
 
-import json
+Exit status: 0 done, 1 the answer is "no", 2 bad usage or configuration, 3 a venue could not be read.
+"""
+
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hedge_leg.config import layered, read_config
-from hedge_leg.errors import ConfigError, HedgeError
+from hedge_leg.commands_operate import reconcile, unwind, verify_journal
+from hedge_leg.config_files import read_files, settings_of
+from hedge_leg.errors import HedgeError, VenueUnavailable
 
 app = typer.Typer(
     name="hedge-leg",
@@ -21,7 +24,7 @@ app = typer.Typer(
 
 @app.callback()
 def _commands() -> None:
-    """Keep `check-config` a sub-command while it is the only one."""
+    """Look at the spot leg, and bring it in order by hand."""
 
 
 @app.command("check-config", epilog="Example: hedge-leg check-config -c user_data/config/base.json")
@@ -29,10 +32,7 @@ def check_config(
     config: Annotated[list[Path], typer.Option("-c", "--config", help="Configuration file.")],
 ) -> None:
     """Validate the hedge_leg block of the configurations, merged as freqtrade does; show what it means."""
-    block: dict[str, Any] = {}
-    for path in config:
-        block = layered(block, _block_of(path))
-    settings = read_config(block)
+    settings = settings_of(read_files(config))
     costs = settings.costs
     print(f"leverage {settings.leverage:g}: a pair of notional N ties up N x {1 + 1 / settings.leverage:.3f}")
     print(f"entering or leaving costs {costs.side_bps:g} bps of N, a round trip {costs.round_trip_bps:g} bps")
@@ -43,15 +43,9 @@ def check_config(
         print(f"funding of {daily_bps:g} bps a day pays a round trip back in {days:.1f} days")
 
 
-def _block_of(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read as JSON: {error}") from error
-    block = content.get("hedge_leg", {}) if isinstance(content, dict) else content
-    if not isinstance(block, dict):
-        raise ConfigError(f'{path}: field "hedge_leg" must be an object, for example {{"leverage": 2}}')
-    return block
+app.command("reconcile")(reconcile)
+app.command("unwind")(unwind)
+app.command("verify-journal")(verify_journal)
 
 
 def main() -> None:
@@ -60,7 +54,7 @@ def main() -> None:
         app()
     except HedgeError as error:
         print(f"hedge-leg: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(3 if isinstance(error, VenueUnavailable) else 2)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,24 @@ def live_engine(
     return _started(settings, journal, spot, perp, clock, notify)
 
 
+def operator_engine(settings: HedgeLegConfig, host: HostConfig, notify: Callable[[str], None]) -> Engine:
+    """Return the engine for an operator's commands: real accounts, the environment's keys, the lease taken.
+
+    The bot must be stopped: LeaseHeld otherwise. The perp's keys are freqtrade's own.
+    """
+    clock = SystemClock()
+    journal = open_journal(journal_url(settings, host.user_data, dry_run=False), create=False)
+    try:
+        spot = CcxtSpotVenue(spot_client(settings, host, from_environment(os.environ)), clock)
+        keys = {name: text for name, text in os.environ.items() if "HEDGE_LEG" not in name.upper()}
+        client = build_client(host.exchange_name, from_environment(keys), host.ccxt_config, market="swap")
+        perp = CcxtPerpVenue(client, clock, margin_mode=host.margin_mode)
+    except BaseException:
+        journal.close()
+        raise
+    return _started(settings, journal, spot, perp, clock, notify)
+
+
 def dry_engine(
     settings: HedgeLegConfig, host: HostConfig, perp: PerpVenue, notify: Callable[[str], None]
 ) -> Engine:
