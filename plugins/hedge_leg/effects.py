@@ -152,12 +152,15 @@ def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
         return False
     known = {key for other in engine.carries.values() for key in other.perp}
     lost = lost_perp_orders(carry, orders, known)
-    if not lost and not short:
+    host = engine.host.get(facts.pair)
+    opens = [order for order in orders if order.open and not order.reduce_only]
+    if opens and host is not None and host.working:
+        return False  # freqtrade's own entry rests in the book
+    if not lost and not short and not opens:
         engine.perp_absent.add(carry.carry_id)
         return True
     if lost and not any(order.open for order in lost):
         adopted: list[ev.Event] = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
-        host = engine.host.get(facts.pair)
         if host is None or not host.open:
             text = "freqtrade was told that its entry failed; the exchange filled it"
             adopted.append(ev.RollbackStarted(now_ms, text))

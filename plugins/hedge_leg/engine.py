@@ -26,6 +26,7 @@ from hedge_leg.ports import Clock, Journal, PerpVenue, SpotVenue
 logger = logging.getLogger(__name__)
 
 Decide = Callable[[Carry, Sight, Policy], Decision]
+_AGREED_GRACES = 2  # grace times for which a look at the exchange's position counts
 _MOST_STEPS = 500  # of one pump; far beyond any plan: a bug must not hold freqtrade's loop
 
 
@@ -54,6 +55,7 @@ class Engine:
     perp_closable: bool = True  # whether the perp venue takes our reduce-only orders (not in dry-run)
     recovered: bool = False  # the carries of the last run have been reconciled
     perp_absent: set[str] = field(default_factory=set)  # carries whose perp order is proven not to exist
+    perp_agreed_ms: dict[str, int] = field(default_factory=dict)  # when the exchange's position last agreed
     decide: Decide = decide
     _not_before: dict[str, int] = field(default_factory=dict)
     _blind: set[str] = field(default_factory=set)  # carries whose book could not be read in this pump
@@ -197,7 +199,12 @@ class Engine:
             host_open=host.open,
             perp_closable=self.perp_closable,
             blind=carry.carry_id in self._blind,
+            perp_agreed=self._agreed(carry),
         )
+
+    def _agreed(self, carry: Carry) -> bool:
+        seen_ms = self.perp_agreed_ms.get(carry.carry_id, 0)
+        return self.clock.now_ms() - seen_ms <= _AGREED_GRACES * self.policy.grace_ms
 
     def _read_book(self, symbol: str) -> Book | None:
         try:

@@ -157,7 +157,11 @@ class Watch:
     def note_host(self, pair: str, host: HostTrade | None) -> None:
         """Remember what freqtrade knows of a pair, for decisions."""
         known = HostPair(open=host is not None and host.open, working=host is not None and host.working)
-        self.engine.host[pair] = known
+        if self.engine.host.get(pair) != known:
+            self.engine.host[pair] = known
+            for carry in self.engine.alive():
+                if carry.facts.pair == pair:
+                    self.engine.wake(carry.carry_id)
 
     def _watch_perp(self, carry: Carry) -> None:
         """Compare the exchange's position with the carry's; take over what its orders explain."""
@@ -166,6 +170,7 @@ class Watch:
             return  # `decide` proves or adopts
         short = engine.perp.short_qty(carry.facts.pair)
         if short == carry.short_qty:
+            engine.perp_agreed_ms[carry.carry_id] = now_ms
             self._suspects.pop(carry.carry_id, None)
             return
         seen, since_ms = self._suspects.get(carry.carry_id, (short, now_ms))

@@ -101,6 +101,7 @@ class Desk:
         if carry is None or self.engine.broken:
             return self.carry
         carry = host_fills(self.engine, carry, trade.seen())
+        self.watch.note_host(PAIR, trade.seen())
         return self.engine.pump(carry.carry_id, patience_ms=self.policy.open_timeout_ms)
 
     def leave(self, reason: str = "signal") -> Verdict:
@@ -113,9 +114,13 @@ class Desk:
     def loop(self, times: int = 1, step_ms: int = LOOP_MS) -> Carry:
         """Let freqtrade loop; the carry as it is then."""
         for _ in range(times):
-            self.clock.sleep(step_ms / 1000)
-            self.watch.tick({PAIR: self.trades[-1].seen()} if self.trades else {})
+            self.tick(step_ms)
         return self.carry
+
+    def tick(self, step_ms: int = LOOP_MS) -> None:
+        """Let freqtrade loop once."""
+        self.clock.sleep(step_ms / 1000)
+        self.watch.tick({PAIR: self.trades[-1].seen()} if self.trades else {})
 
     def flat(self) -> bool:
         """Return whether the account holds no perp and no spot that could be sold."""

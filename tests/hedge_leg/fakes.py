@@ -4,7 +4,7 @@
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -115,6 +115,7 @@ class FakeSpot:
     mute: set[str] = field(default_factory=set)
     down_until_ms: int = 0
     stale: dict[str, Decimal] | None = None  # balances that an old answer shows
+    on_fill: Callable[[Side], None] | None = None  # told after each execution
     _arriving: list[tuple[int, OrderIntent]] = field(default_factory=list)
     _hidden: dict[str, int] = field(default_factory=dict)
 
@@ -185,6 +186,8 @@ class FakeSpot:
         sign = 1 if side is Side.BUY else -1
         for coin, change in ((market.base, sign * qty), (market.quote, -sign * value), (asset, -fee)):
             self.cash[coin] = self.cash.get(coin, ZERO) + change
+        if self.on_fill is not None:
+            self.on_fill(side)
         return SpotFill(trade_id, side, qty, px, fee, asset, fee_value, self.clock.now_ms())
 
     def find(self, intent: OrderIntent) -> OrderReport | None:

@@ -119,6 +119,19 @@ def test_a_partial_fill_whose_order_ended_on_the_exchange_is_adopted_once_and_to
     assert desk.carry.short_qty == HALF
 
 
+def test_an_entry_that_rests_in_the_book_for_minutes_is_waited_for_and_hedged() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.trades.append(Trade(1, working=True))
+    order = desk.perp.trade(-ONE)
+    desk.perp.short = ZERO
+    desk.perp.orders[0] = replace(order, open=True, qty=ZERO, value=ZERO)
+    assert desk.loop(100).state is State.OPENING
+    desk.perp.short, desk.perp.orders[0] = ONE, order
+    desk.trades[-1].working = False
+    assert desk.order_filled("p1").state is State.ACTIVE
+
+
 # The perp leaves by itself
 
 

@@ -119,8 +119,7 @@ def _remedied(remedy: Remedy, carry: Carry, sight: Sight, policy: Policy) -> Dec
         case Remedy.PROVE_NO_PERP:
             return _prove_no_perp(carry, sight, policy)
         case Remedy.CLOSE:
-            told = _acknowledged(carry, sight, policy)
-            return Decision((*told, _closed(carry, sight, policy, troubled=bool(told))))
+            return _close(carry, sight, policy)
         case Remedy.HALT:
             return Decision((ev.Halted(sight.now_ms, f"the perp is long {-carry.short_qty}: nobody's plan"),))
         case _:
@@ -195,6 +194,8 @@ def _await_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     now, since = sight.now_ms, carry.closing_since_ms
     late = now - since > policy.close_timeout_ms
     if carry.mode is Mode.EXITING:
+        if late and not sight.perp_agreed:
+            return Decision(effect=Rest())  # it may have left: nothing is bought for a perp that is not seen
         if late:
             return Decision((ev.ExitAbandoned(now, "the perp did not close in time: spot is bought back"),))
         return Decision(effect=Rest(since + policy.close_timeout_ms + 1))
@@ -211,11 +212,18 @@ def _prove_no_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     """End a carry that was announced and never got a perp order, once that is proven."""
     if sight.perp_absent:
         return Decision((_closed(carry, sight, policy),))
-    patience = (
-        _WORKING_GRACES if sight.perp_working else 1
-    )  # freqtrade may wait for an order that is not there
+    patience = _WORKING_GRACES if sight.perp_working else 1  # freqtrade may wait for what is not there
     ripe_ms = carry.began_ms + patience * policy.grace_ms
     return Decision(effect=ProveNoPerp() if sight.now_ms >= ripe_ms else Rest(ripe_ms))
+
+
+def _close(carry: Carry, sight: Sight, policy: Policy) -> Decision:
+    """End a carry whose legs are flat, unless an entry order of freqtrade's could still fill."""
+    if sight.perp_working and not sight.perp_absent:
+        ripe = sight.now_ms >= carry.perp_known_ms + _WORKING_GRACES * policy.grace_ms
+        return Decision(effect=ProveNoPerp() if ripe else Rest())
+    told = _acknowledged(carry, sight, policy)
+    return Decision((*told, _closed(carry, sight, policy, troubled=bool(told))))
 
 
 def _closed(carry: Carry, sight: Sight, policy: Policy, *, troubled: bool = False) -> ev.Closed:

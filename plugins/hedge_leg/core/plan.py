@@ -43,7 +43,7 @@ class Sight:
 
     `perp_working`: freqtrade still has an open entry order; `host_open`: freqtrade has an open trade.
     `perp_closable`: there is a perp venue on which we could close reduce-only. `blind`: the book could not
-    be read just now.
+    be read just now. `perp_agreed`: the exchange's position was lately seen to be the carry's.
     """
 
     now_ms: int
@@ -54,6 +54,7 @@ class Sight:
     host_open: bool = True
     perp_closable: bool = False
     blind: bool = False
+    perp_agreed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

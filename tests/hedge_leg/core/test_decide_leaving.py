@@ -9,7 +9,7 @@ from hedge_leg.core import events as ev
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.decide import decide
 from hedge_leg.core.orders import OrderIntent, Purpose, Side
-from hedge_leg.core.plan import ClosePerp, Decision, Place, Policy, Rest, Sight
+from hedge_leg.core.plan import ClosePerp, Decision, Place, Policy, ProveNoPerp, Rest, Sight
 from tests.hedge_leg.core.facts import (
     EXIT,
     HEDGED,
@@ -83,6 +83,20 @@ def test_after_the_sale_the_perp_is_waited_for_and_then_spot_is_bought_back() ->
     assert decide(one, SIGHT, POLICY).effect == Rest(until_ms)
     assert decide(one, at(until_ms - 1), POLICY).effect == Rest(until_ms)
     assert isinstance(event(decide(one, at(until_ms), POLICY)), ev.ExitAbandoned)
+
+
+def test_spot_is_not_bought_back_while_the_perp_may_have_left_unseen() -> None:
+    one = carry(sold("1"), *bought("1"), HEDGED, EXIT, *bought("-1", 2))
+    late = replace(at(EXIT.at_ms + 10**6), perp_agreed=False)
+    assert decide(one, late, POLICY).effect == Rest()
+
+
+def test_a_flat_pair_is_not_closed_while_an_entry_of_freqtrade_may_fill() -> None:
+    one = carry(sold("0.4"), ROLLBACK, sold("-0.4", "p2"))
+    working = replace(SIGHT, perp_working=True)
+    assert decide(one, working, POLICY).effect == Rest()
+    assert decide(one, at(START_MS + 60_000, working), POLICY).effect == ProveNoPerp()
+    assert isinstance(event(decide(one, replace(working, perp_absent=True), POLICY)), ev.Closed)
 
 
 def test_an_exit_without_legs_is_closed_without_cool_down() -> None:
