@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from paper_exchange import query, rows
 from paper_exchange.candles import Kind, Series
 from paper_exchange.instruments import Instrument, Venue
+from paper_exchange.kline_text import KlineTexts
 from paper_exchange.rows import JsonObject
 from paper_exchange.trades import Trade, aggregate_row, trade_row, trades_between
 from paper_exchange.view import MarketView
@@ -33,7 +34,7 @@ class MarketRules:
 
 def add_common_routes(router: APIRouter, view: MarketView, rules: MarketRules) -> None:
     """Add ping, time, exchangeInfo, klines, depth, aggTrades and trades to a market's router."""
-    store = view.store
+    store, texts = view.store, KlineTexts()
 
     @router.get("/ping")
     async def ping() -> JSONResponse:
@@ -54,10 +55,10 @@ def add_common_routes(router: APIRouter, view: MarketView, rules: MarketRules) -
         return JSONResponse(info)
 
     @router.get("/klines")
-    async def klines(request: Request) -> JSONResponse:
+    async def klines(request: Request) -> Response:
         item = query.symbol(request, store, rules.venue)
         return kline_response(
-            request, view, rules.kind, item.name, rules.most_klines, strict=rules.strict_limits
+            request, view, texts, rules.kind, item.name, rules.most_klines, strict=rules.strict_limits
         )
 
     @router.get("/depth")
@@ -111,30 +112,32 @@ def add_ticker_routes(
 def kline_response(
     request: Request,
     view: MarketView,
+    texts: KlineTexts,
     kind: Kind,
     name: str,
     most: int,
     *,
     strict: bool,
     transform: Callable[[Series], Series] | None = None,
-) -> JSONResponse:
+) -> Response:
     """Answer a klines request for a listed symbol: candles opened up to now, at most `most` of them.
 
-    `transform` is applied to the chosen candles before they are written out.
+    `transform` is applied to the chosen candles before they are written out; `texts` are the endpoint's own.
     """
-    interval = query.interval(request)
+    interval, now_ms = query.interval(request), view.now_ms()
     series = view.candles(
         kind,
         name,
         interval,
-        view.now_ms(),
+        now_ms,
         start_ms=query.integer(request, "startTime"),
         end_ms=query.integer(request, "endTime"),
         limit=query.limit(request, default=500, most=most, strict=strict),
     )
     if series is None:
         return JSONResponse([])
-    return JSONResponse(rows.klines(series if transform is None else transform(series)))
+    text = texts.text(name, series if transform is None else transform(series), now_ms)
+    return Response(text, media_type="application/json")
 
 
 def _trades(request: Request, view: MarketView, rules: MarketRules) -> list[Trade]:

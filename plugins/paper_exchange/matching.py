@@ -21,7 +21,7 @@ from paper_exchange.orders import Order, Side, Ticket, TimeInForce
 from paper_exchange.thinning import thinned
 from paper_exchange.view import MarketView
 
-_BOOK_LEVELS = 500
+_BOOK_LEVELS = (10, 60, 500)  # each a prefix of the next
 _ZERO = Decimal(0)
 KIND_OF = {Venue.SPOT: Kind.SPOT, Venue.PERP: Kind.PERP}
 
@@ -34,11 +34,24 @@ class Liquidity:
     _at_ms: int = -1
     _taken: dict[tuple[Venue, str, Decimal], Decimal] = field(default_factory=dict)
 
-    def levels(self, item: Instrument, side: Side, now_ms: int) -> list[Level]:
-        """Return what an order of `side` can take, best price first; empty before the first candle."""
+    def levels(
+        self, item: Instrument, side: Side, now_ms: int, enough_qty: Decimal | None = None
+    ) -> list[Level]:
+        """Return what an order of `side` can take, best price first; empty before the first candle.
+
+        The levels beyond `enough_qty` (base units) may be left out; None: all of them.
+        """
         if now_ms != self._at_ms:
             self._at_ms, self._taken = now_ms, {}
-        book = self.view.book(item, now_ms, _BOOK_LEVELS)
+        for count in _BOOK_LEVELS if enough_qty is not None else _BOOK_LEVELS[-1:]:
+            left = self._left(item, side, now_ms, count)
+            if enough_qty is not None and sum((level.qty for level in left), _ZERO) >= enough_qty:
+                break
+        return left
+
+    def _left(self, item: Instrument, side: Side, now_ms: int, count: int) -> list[Level]:
+        """Return what is left of the first `count` levels."""
+        book = self.view.book(item, now_ms, count)
         if book is None:
             return []
         found = book.asks if side is Side.BUY else book.bids

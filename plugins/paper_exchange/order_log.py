@@ -21,6 +21,7 @@ class OrderLog:
         self._audit = audit
         self._orders: dict[int, Order] = {}
         self._open: dict[int, Order] = {}
+        self._by_name: dict[str, list[Order]] = {}
         self._by_client_id: dict[tuple[str, str], Order] = {}
         self.order_ids: Iterator[int] = count(_FIRST_ID)
         self.trade_ids: Iterator[int] = count(_FIRST_ID)
@@ -30,6 +31,7 @@ class OrderLog:
         order.idle_until_ms = idle_until_ms(order.created_ms)
         self._orders[order.order_id] = order
         self._open[order.order_id] = order
+        self._by_name.setdefault(order.ticket.item.name, []).append(order)
         self._by_client_id[order.ticket.item.name, order.client_id] = order
         self._audit.taken(order)
 
@@ -57,7 +59,7 @@ class OrderLog:
 
     def of(self, name: str) -> list[Order]:
         """Return every order of a symbol, oldest first."""
-        return [order for order in self._orders.values() if order.ticket.item.name == name]
+        return list(self._by_name.get(name, []))
 
     def fills(self, name: str) -> list[Fill]:
         """Return every fill of a symbol by trade id."""

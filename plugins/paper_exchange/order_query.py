@@ -9,6 +9,7 @@ from paper_exchange.orders import Fill, Order
 from paper_exchange.signing import SignedRequest
 from paper_exchange.store import CandleStore
 
+_FOREVER_MS = 1 << 62
 _Row = TypeVar("_Row")
 
 
@@ -27,10 +28,11 @@ def wanted(signed: SignedRequest, store: CandleStore, venue: Venue) -> tuple[str
 def orders(signed: SignedRequest, recorded: list[Order]) -> list[Order]:
     """Return the orders of a history request: from `orderId` on, within its times, one page."""
     first_id = query.integer(signed, "orderId")
+    start_ms, end_ms = times(signed)
     found = [
         order
         for order in recorded
-        if within(signed, order.created_ms) and (first_id is None or order.order_id >= first_id)
+        if start_ms <= order.created_ms <= end_ms and (first_id is None or order.order_id >= first_id)
     ]
     return page(signed, found, first_id)
 
@@ -38,20 +40,21 @@ def orders(signed: SignedRequest, recorded: list[Order]) -> list[Order]:
 def fills(signed: SignedRequest, recorded: list[Fill]) -> list[Fill]:
     """Return the fills of a trades request: of `orderId`, from `fromId` on, within its times, one page."""
     order_id, first_id = query.integer(signed, "orderId"), query.integer(signed, "fromId")
+    start_ms, end_ms = times(signed)
     found = [
         fill
         for fill in recorded
-        if within(signed, fill.at_ms)
+        if start_ms <= fill.at_ms <= end_ms
         and (order_id is None or fill.order_id == order_id)
         and (first_id is None or fill.trade_id >= first_id)
     ]
     return page(signed, found, first_id)
 
 
-def within(signed: SignedRequest, at_ms: int) -> bool:
-    """Return whether a moment lies in [startTime, endTime], as far as they are given."""
+def times(signed: SignedRequest) -> tuple[int, int]:
+    """Return startTime and endTime (ms, both inclusive); without them everything is within."""
     start_ms, end_ms = query.integer(signed, "startTime"), query.integer(signed, "endTime")
-    return (start_ms is None or at_ms >= start_ms) and (end_ms is None or at_ms <= end_ms)
+    return start_ms or 0, _FOREVER_MS if end_ms is None else end_ms
 
 
 def page(signed: SignedRequest, found: list[_Row], first_id: int | None, default: int = 500) -> list[_Row]:

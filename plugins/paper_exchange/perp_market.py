@@ -115,7 +115,7 @@ class PerpMarket:
         closable = self.wallet.position(item).closable_qty(_signed(ticket.side, ticket.qty))
         if ticket.reduce_only and not closable:
             raise RefusedRequestError(-2022, "ReduceOnly Order is rejected.")
-        levels = self._liquidity.levels(item, ticket.side, now_ms)
+        levels = self._liquidity.levels(item, ticket.side, now_ms, ticket.qty)
         if ticket.tif is TimeInForce.GTX and would_take(ticket, levels):
             raise RefusedRequestError(
                 -5022,

@@ -103,10 +103,11 @@ def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
         name, kind = (signed.query_params.get(field) or None for field in ("symbol", "autoCloseType"))
         if kind is not None and kind not in _FORCED_IDS:
             raise RefusedRequestError(-1130, "Data sent for parameter 'autoCloseType' is not valid.")
+        start_ms, end_ms = order_query.times(signed)
         found = [
             order
             for order in market.forced.sent
-            if order_query.within(signed, order.created_ms)
+            if start_ms <= order.created_ms <= end_ms
             and name in {None, order.ticket.item.name}
             and order.client_id.startswith(_FORCED_IDS[kind] if kind else "")
         ]
@@ -117,10 +118,11 @@ def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
     async def incomes(request: Request) -> JSONResponse:
         signed = await enter(request)
         name, kind = (signed.query_params.get(field) or None for field in ("symbol", "incomeType"))
+        start_ms, end_ms = order_query.times(signed)
         found = [
             income
             for income in market.wallet.incomes
-            if order_query.within(signed, income.at_ms)
+            if start_ms <= income.at_ms <= end_ms
             and name in {None, income.name}
             and kind in {None, income.kind.value}
         ]

@@ -2,12 +2,13 @@
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from paper_exchange import query, rows
 from paper_exchange.candles import HOUR_MS, Kind, Series
 from paper_exchange.funding import INTEREST_RATE, SETTLEMENT_HOURS
 from paper_exchange.instruments import Instrument, Venue
+from paper_exchange.kline_text import KlineTexts
 from paper_exchange.market_routes import MarketRules, add_common_routes, add_ticker_routes, kline_response
 from paper_exchange.rows import JsonObject
 from paper_exchange.symbol_rows import perp_exchange_info
@@ -60,21 +61,29 @@ def _add_tickers(router: APIRouter, view: MarketView) -> None:
 
 def _add_price_klines(router: APIRouter, view: MarketView) -> None:
     """Add the klines of mark price, index price (the spot's candles) and premium index (perp / spot - 1)."""
+    mark_texts, index_texts, premium_texts = KlineTexts(), KlineTexts(), KlineTexts()
 
     @router.get("/markPriceKlines")
-    async def mark_klines(request: Request) -> JSONResponse:
+    async def mark_klines(request: Request) -> Response:
         item = query.symbol(request, view.store, Venue.PERP)
-        return kline_response(request, view, Kind.MARK, item.name, MOST_KLINES, strict=True)
+        return kline_response(request, view, mark_texts, Kind.MARK, item.name, MOST_KLINES, strict=True)
 
     @router.get("/indexPriceKlines")
-    async def index_klines(request: Request) -> JSONResponse:
+    async def index_klines(request: Request) -> Response:
         item = query.symbol(request, view.store, Venue.PERP, "pair")
         return kline_response(
-            request, view, Kind.SPOT, item.name, MOST_KLINES, strict=True, transform=_without_volume
+            request,
+            view,
+            index_texts,
+            Kind.SPOT,
+            item.name,
+            MOST_KLINES,
+            strict=True,
+            transform=_without_volume,
         )
 
     @router.get("/premiumIndexKlines")
-    async def premium_klines(request: Request) -> JSONResponse:
+    async def premium_klines(request: Request) -> Response:
         item = query.symbol(request, view.store, Venue.PERP)
 
         def premium(perp: Series) -> Series:
@@ -85,7 +94,7 @@ def _add_price_klines(router: APIRouter, view: MarketView) -> None:
             return perp.rows(0, 0) if spot is None else premium_series(perp, spot)
 
         return kline_response(
-            request, view, Kind.PERP, item.name, MOST_KLINES, strict=True, transform=premium
+            request, view, premium_texts, Kind.PERP, item.name, MOST_KLINES, strict=True, transform=premium
         )
 
 

@@ -65,7 +65,7 @@ class SpotMarket:
         if ticket.client_id and any(order.client_id == ticket.client_id for order in resting):
             raise RefusedRequestError(-2010, "Duplicate order sent.")
         check_filters(ticket, last_px, len(resting))
-        levels = self._liquidity.levels(ticket.item, ticket.side, now_ms)
+        levels = self._liquidity.levels(ticket.item, ticket.side, now_ms, ticket.qty)
         post_only = ticket.order_type is OrderType.LIMIT_MAKER
         if post_only and would_take(ticket, levels):
             raise RefusedRequestError(-2010, "Order would immediately match and take.")
