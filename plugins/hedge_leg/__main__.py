@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hedge_leg.commands_operate import reconcile, unwind, verify_journal
+from hedge_leg.commands_show import statement_command, status
 from hedge_leg.config_files import read_files, settings_of
 from hedge_leg.errors import HedgeError, VenueUnavailable
 
@@ -43,6 +44,8 @@ def check_config(
         print(f"funding of {daily_bps:g} bps a day pays a round trip back in {days:.1f} days")
 
 
+app.command("status")(status)
+app.command("statement")(statement_command)
 app.command("reconcile")(reconcile)
 app.command("unwind")(unwind)
 app.command("verify-journal")(verify_journal)

@@ -1,5 +1,6 @@
 """What an operator does by hand after the bot was stopped: reconcile, unwind, verify (hedge-leg)."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,3 +114,35 @@ def test_a_reconcile_beside_a_running_bot_is_refused(tmp_path: Path, monkeypatch
         result = CliRunner().invoke(app, ["reconcile", *options])
         assert result.exit_code != 0
         assert "driven by" in str(result.exception)
+
+
+def test_status_and_statement_show_the_pair_beside_the_running_bot(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        opened(made)
+        url = f"sqlite:///{tmp_path / 'hedge_leg.sqlite'}"
+        shown = CliRunner().invoke(app, ["status", "--journal", url, "--json", str(tmp_path / "status.json")])
+        assert shown.exit_code == 0, shown.output
+        rows = json.loads((tmp_path / "status.json").read_text())
+        assert [(row["pair"], row["state"]) for row in rows] == [(PAIR, "ACTIVE")]
+        told = CliRunner().invoke(app, ["statement", "--journal", url, "--csv", str(tmp_path / "facts.csv")])
+        assert told.exit_code == 0, told.output
+        assert "as they must" in told.output
+        assert len((tmp_path / "facts.csv").read_text().splitlines()) >= 3
+
+
+def test_statement_of_an_unknown_carry_a_bad_time_and_an_existing_csv_are_one_line(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        opened(made)
+        url = f"sqlite:///{tmp_path / 'hedge_leg.sqlite'}"
+        there = tmp_path / "there.csv"
+        there.write_text("mine")
+        for options in (["NOBODY"], ["--since", "yesterday"], ["--csv", str(there)]):
+            result = CliRunner().invoke(app, ["statement", "--journal", url, *options])
+            assert isinstance(result.exception, ConfigError)
+            assert "\n" not in str(result.exception)
+        assert there.read_text() == "mine"
+
+
+def test_status_of_a_journal_that_is_not_there_says_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--userdir", str(tmp_path)])
+    assert isinstance(result.exception, ConfigError)
