@@ -19,7 +19,7 @@ from hedge_leg.ports import Journal
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One fact: `qty` signed base units, `px` quote per base, `amount` quote received, `fee` of `fee_asset`."""
+    """One fact: `qty` signed base units, `px` quote per base, `amount` quote received."""
 
     at_ms: int
     what: str

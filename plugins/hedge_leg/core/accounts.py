@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from hedge_leg.core.amounts import ZERO, money
 from hedge_leg.core.books import PairBooks
-from hedge_leg.core.carry import Carry, PerpFact
+from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account
 from hedge_leg.core.orders import Side
 
@@ -88,7 +88,11 @@ def exposure(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> Exposure:
     """
     base = carry.facts.base
     keyed = [  # the keys make the order of one instant the same, whatever the delivery was
-        *((one.filled_ms, 0, one.order_id, -one.qty, _px_of(one)) for one in carry.perp.values()),
+        *(
+            (at_ms, 0, one.order_id, -qty, px)
+            for one in carry.perp.values()
+            for at_ms, qty, px in one.steps()
+        ),
         *((one.filled_ms, 1, one.trade_id, -one.base_change(base), one.px) for one in carry.fills.values()),
         *((one.at_ms, 2, one.key, -one.qty, one.px) for one in carry.adjusted.values()),
     ]
@@ -105,10 +109,6 @@ def exposure(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> Exposure:
         gap, last_ms = gap + change, max(at_ms, last_ms)
         px = step_px or px
     return Exposure(money(worst), money(total), money(abs(gap) * px if abs(gap) > tolerance_qty else ZERO))
-
-
-def _px_of(one: PerpFact) -> Decimal:
-    return one.value / abs(one.qty) if one.qty else ZERO
 
 
 def entry_notional(carry: Carry) -> Decimal:

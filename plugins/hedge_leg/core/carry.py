@@ -13,10 +13,15 @@ from hedge_leg.core.amounts import ZERO
 from hedge_leg.core.orders import InFlight, SpotFill
 from hedge_leg.core.states import Mode, State
 
+Point = tuple[Decimal, int, Decimal]  # cumulative signed quantity, ms, average price
+
 
 @dataclass(frozen=True, slots=True)
 class PerpFact:
-    """What is known of one perp order: signed `qty`, `value` = price x |qty| and `fee` in quote."""
+    """What is known of one perp order: signed `qty`, `value` = price x |qty| and `fee` in quote.
+
+    `seen`: how far it had filled when, by quantity.
+    """
 
     order_id: str
     qty: Decimal
@@ -25,6 +30,18 @@ class PerpFact:
     filled_ms: int
     source: ev.PerpSource
     settled: bool = False
+    seen: tuple[Point, ...] = ()
+
+    def steps(self) -> list[tuple[int, Decimal, Decimal]]:
+        """Return (ms, signed quantity, price) of each part that was seen to fill, by quantity."""
+        found: list[tuple[int, Decimal, Decimal]] = []
+        before = ZERO
+        for qty, at_ms, px in self.seen:
+            found.append((at_ms, qty - before, px))
+            before = qty
+        if self.qty != before and self.qty:
+            found.append((self.filled_ms, self.qty - before, self.value / abs(self.qty)))
+        return found
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hedge_leg.core import events as ev
 from hedge_leg.core.amounts import ZERO
-from hedge_leg.core.carry import Carry, PerpFact
+from hedge_leg.core.carry import Carry, PerpFact, Point
 from hedge_leg.core.orders import Sent, Unknown, Working
 from hedge_leg.core.states import next_state
 
@@ -52,16 +52,24 @@ def _announced(carry: Carry, event: ev.Announced) -> None:
 def _perp_filled(carry: Carry, event: ev.PerpFilled) -> None:
     known = carry.perp.get(event.order_id)
     carry.trade_id = carry.trade_id if event.trade_id is None else event.trade_id
+    seen = _seen(known, (event.qty, event.filled_ms, event.px))
     if known is not None:
         source = ev.PerpSource.HOST if event.source is ev.PerpSource.HOST else known.source
         if known.settled or abs(event.qty) <= abs(known.qty):
-            carry.perp[event.order_id] = replace(known, source=source)
+            carry.perp[event.order_id] = replace(known, source=source, seen=seen)
             return
     value = abs(event.qty) * event.px
-    fact = PerpFact(event.order_id, event.qty, value, event.fee, event.filled_ms, event.source)
+    fact = PerpFact(*(event.order_id, event.qty, value, event.fee, event.filled_ms, event.source), seen=seen)
     _set_perp(carry, fact)
     carry.perp_known_ms = event.at_ms
     _new_gap(carry)
+
+
+def _seen(known: PerpFact | None, point: Point) -> tuple[Point, ...]:
+    """Return the points with one more, by quantity; of one quantity the earliest time counts."""
+    points = {} if known is None else {one[0]: one for one in known.seen}
+    points[point[0]] = min(points.get(point[0], point), point)
+    return tuple(sorted(points.values(), key=lambda one: (abs(one[0]), one)))
 
 
 def _perp_settled(carry: Carry, event: ev.PerpSettled) -> None:
