@@ -16,10 +16,10 @@ DAYS ?= 30
 SEED ?= 1
 LOG := user_data/logs/backtest.log
 
-.PHONY: days help setup data backtest report test lint types imports tests bench clean
+.PHONY: days help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(INSTALLED) ## create .venv and install everything that is pinned
 
@@ -61,6 +61,9 @@ imports: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(BIN)/pytest -n 2
+
+crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, and all pairs of faults
+	@CRASH_MATRIX=full $(BIN)/pytest -q tests/hedge_leg/test_crash_matrix.py
 
 bench: data ## speed of backtests, features, report and of the live spot leg, measured now
 	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)

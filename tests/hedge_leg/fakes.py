@@ -96,7 +96,7 @@ class FakeJournal:
 
 @dataclass
 class FakeSpot:
-    """A spot account on one market. A `fee_asset` of the base takes what is bought, and quote at a sale.
+    """A spot account on one market. `fee_asset`: the base takes what is bought, and quote at a sale.
 
     `down_until_ms`: no call is answered before; `mute`: reads that fail.
     """
@@ -250,6 +250,11 @@ class FakePerp:
         self.orders.append(PerpOrder(f"p{number}", client_id, qty, value, fee, now_ms, now_ms, **flags))
         return self.orders[-1]
 
+    def begin(self, qty: Decimal) -> PerpOrder:
+        """Fill the first part of an order that stays open."""
+        self.orders[-1] = replace(self.trade(qty), open=True)
+        return self.orders[-1]
+
     def grow(self, order: PerpOrder, qty: Decimal) -> PerpOrder:
         """Fill an order of freqtrade's further by signed `qty`."""
         self.short -= qty
@@ -283,9 +288,8 @@ class FakePerp:
         self.sent.append((client_id, qty))
         if answer is Answer.REFUSE or self.short <= 0:
             raise VenueRefused("ReduceOnly Order is rejected.", "-2022")
-        if answer is Answer.NEVER:
-            raise OutcomeUnknown("no answer in 10 s")
-        order = self.trade(min(qty, self.short), client_id)
+        if answer is not Answer.NEVER:
+            order = self.trade(min(qty, self.short), client_id)
         if answer in UNANSWERED:
             raise OutcomeUnknown("no answer in 10 s")
         return order
