@@ -58,9 +58,7 @@ def test_a_spot_answer_that_is_lost_ends_hedged_with_one_fill(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("name", sorted(LOST_SPOT_ANSWERS))
-def test_a_kill_while_a_spot_answer_is_missing_ends_hedged_after_the_restart(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_kill_while_a_spot_answer_is_missing_ends_in_order(tmp_path: Path, name: str) -> None:
     with world(tmp_path) as made:
         made.start()
         made.exchange.plan(*LOST_SPOT_ANSWERS[name])
