@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+# maxNotional of the NOTIONAL filter, the same for every USDT symbol; it does not bind market orders.
+SPOT_MOST_NOTIONAL = Decimal(9_000_000)
+
 
 class Venue(StrEnum):
     """The two markets of the exchange."""

@@ -47,6 +47,13 @@ def mode_router(market: PerpMarket, enter: Enter) -> APIRouter:
         wallet.set_multi_assets(wanted, ordered=bool(market.log.open()))
         return JSONResponse(_DONE)
 
+    @router.get("/accountConfig")
+    async def account_config(request: Request) -> JSONResponse:
+        await enter(request)
+        modes = {"dualSidePosition": wallet.hedge_mode, "multiAssetsMargin": wallet.multi_assets}
+        rights = {"canTrade": True, "canDeposit": False, "canWithdraw": False}
+        return JSONResponse({"feeTier": 0, "updateTime": 0, "tradeGroupId": -1} | rights | modes)
+
     _add_fees(router, market, enter)
     return router
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from paper_exchange.book import Level
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Filters
 from paper_exchange.orders import OrderType, Ticket
@@ -29,6 +30,17 @@ def check_perp_filters(ticket: Ticket, mark_px: Decimal, open_orders: int) -> No
         )
     if ticket.order_type is not OrderType.MARKET and open_orders >= MOST_OPEN_ORDERS:
         raise RefusedRequestError(-2025, "Reach max open order limit.")
+
+
+def check_counterparty(ticket: Ticket, levels: list[Level], mark_px: Decimal) -> None:
+    """Refuse a market order (-4131) whose best price lies outside of the price band around the mark."""
+    if ticket.order_type is not OrderType.MARKET or not levels:
+        return
+    px, filters = levels[0].px, ticket.item.filters
+    if not mark_px * filters.px_down <= px <= mark_px * filters.px_up:
+        raise RefusedRequestError(
+            -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit"
+        )
 
 
 def _check_qty(qty: Decimal, filters: Filters, *, market: bool) -> None:

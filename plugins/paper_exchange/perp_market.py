@@ -19,7 +19,7 @@ from paper_exchange.liquidation import first_breach, liquidation_px
 from paper_exchange.matching import KIND_OF, Liquidity, immediate, quote_gap_px, reached, would_take
 from paper_exchange.order_log import OrderLog
 from paper_exchange.orders import Fill, Order, OrderType, Side, Status, Ticket, TimeInForce
-from paper_exchange.perp_filters import check_perp_filters
+from paper_exchange.perp_filters import check_counterparty, check_perp_filters
 from paper_exchange.perp_forced import ForcedOrders, share_qty
 from paper_exchange.perp_margin import Margin, asset_margin
 from paper_exchange.perp_position import MONEY_STEP, Position
@@ -116,6 +116,7 @@ class PerpMarket:
         if ticket.reduce_only and not closable:
             raise RefusedRequestError(-2022, "ReduceOnly Order is rejected.")
         levels = self._liquidity.levels(item, ticket.side, now_ms, ticket.qty)
+        check_counterparty(ticket, levels, self.mark(item))
         if ticket.tif is TimeInForce.GTX and would_take(ticket, levels):
             raise RefusedRequestError(
                 -5022,

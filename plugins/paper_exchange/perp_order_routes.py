@@ -126,6 +126,10 @@ def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
             and name in {None, income.name}
             and kind in {None, income.kind.value}
         ]
-        return JSONResponse(
-            [income_row(income) for income in order_query.page(signed, found, None, default=100)]
-        )
+        number = query.integer(signed, "page")
+        if number:  # counted from the oldest; without it the newest, or those after startTime
+            most = query.limit(signed, default=100, most=1000, strict=False)
+            chosen = found[(number - 1) * most : number * most]
+        else:
+            chosen = order_query.page(signed, found, None, default=100)
+        return JSONResponse([income_row(income) for income in chosen])

@@ -9,7 +9,7 @@ from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Instrument, Venue
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_rows import account_summary, balance_rows, held_items, position_row
-from paper_exchange.perp_wallet import MarginType
+from paper_exchange.perp_wallet import MarginSetting, MarginType
 from paper_exchange.rows import JsonObject, plain
 from paper_exchange.signing import Enter, SignedRequest
 
@@ -60,6 +60,11 @@ def _add_settings(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
     async def leverage_brackets(request: Request) -> JSONResponse:
         return JSONResponse([_bracket_row(item) for item in _asked(await enter(request), market)])
 
+    @router.get("/v1/symbolConfig")
+    async def symbol_configs(request: Request) -> JSONResponse:
+        items = _asked(await enter(request), market)
+        return JSONResponse([_config_row(item, market.wallet.setting(item.name)) for item in items])
+
     @router.post("/v1/leverage")
     async def set_leverage(request: Request) -> JSONResponse:
         signed = await enter(request)
@@ -96,6 +101,16 @@ def _asked(signed: SignedRequest, market: PerpMarket) -> list[Instrument]:
 
 def _held(market: PerpMarket) -> list[JsonObject]:
     return [position_row(item, market) for item in held_items(market)]
+
+
+def _config_row(item: Instrument, setting: MarginSetting) -> JsonObject:
+    return {
+        "symbol": item.name,
+        "marginType": setting.margin_type.value,
+        "isAutoAddMargin": False,
+        "leverage": setting.leverage,
+        "maxNotionalValue": plain(most_notional(item.base, setting.leverage)),
+    }
 
 
 def _bracket_row(item: Instrument) -> JsonObject:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from paper_exchange.errors import RefusedRequestError
-from paper_exchange.instruments import Filters
+from paper_exchange.instruments import SPOT_MOST_NOTIONAL, Filters
 from paper_exchange.orders import OrderType, Ticket
 
 MOST_OPEN_ORDERS = 200
@@ -22,7 +22,9 @@ def check_filters(ticket: Ticket, last_px: Decimal, open_orders: int) -> None:
     reference_px = last_px if ticket.limit_px is None else ticket.limit_px
     notional = ticket.spend_notional if ticket.qty is None else ticket.qty * reference_px
     if notional is not None and notional < filters.min_notional:
-        raise _failure("MIN_NOTIONAL")
+        raise _failure("NOTIONAL")
+    if ticket.limit_px is not None and notional is not None and notional > SPOT_MOST_NOTIONAL:
+        raise _failure("NOTIONAL")
     if ticket.order_type is not OrderType.MARKET and open_orders >= MOST_OPEN_ORDERS:
         raise _failure("MAX_NUM_ORDERS")
 
@@ -31,7 +33,7 @@ def _check_price(px: Decimal, filters: Filters, last_px: Decimal) -> None:
     if not filters.min_px <= px <= filters.max_px or px % filters.tick:
         raise _failure("PRICE_FILTER")
     if not last_px * filters.px_down <= px <= last_px * filters.px_up:
-        raise _failure("PERCENT_PRICE")
+        raise _failure("PERCENT_PRICE_BY_SIDE")
 
 
 def _check_qty(qty: Decimal, filters: Filters, *, market: bool) -> None:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from paper_exchange.instruments import Filters, Instrument
+from paper_exchange.instruments import SPOT_MOST_NOTIONAL, Filters, Instrument
 from paper_exchange.rows import JsonObject, plain
 
 SPOT_WEIGHT_LIMIT = 6_000
@@ -82,16 +82,20 @@ def _spot_symbol(item: Instrument) -> JsonObject:
                 "tickSize": _padded(filters.tick),
             },
             {
-                "filterType": "PERCENT_PRICE",
-                "multiplierUp": plain(filters.px_up),
-                "multiplierDown": plain(filters.px_down),
+                "filterType": "PERCENT_PRICE_BY_SIDE",
+                "bidMultiplierUp": plain(filters.px_up),
+                "bidMultiplierDown": plain(filters.px_down),
+                "askMultiplierUp": plain(filters.px_up),
+                "askMultiplierDown": plain(filters.px_down),
                 "avgPriceMins": 5,
             },
             _lot_size("LOT_SIZE", filters, padded=True),
             {
-                "filterType": "MIN_NOTIONAL",
+                "filterType": "NOTIONAL",
                 "minNotional": _padded(filters.min_notional),
-                "applyToMarket": True,
+                "applyMinToMarket": True,
+                "maxNotional": _padded(SPOT_MOST_NOTIONAL),
+                "applyMaxToMarket": False,
                 "avgPriceMins": 5,
             },
             {

@@ -82,6 +82,8 @@ def test_multi_assets_mode_excludes_isolated_margin(desk: Rehearsal) -> None:
 def test_account_may_be_opened_in_both_modes(with_account: Rehearsal) -> None:
     assert with_account.client.fapiprivate_get_positionside_dual() == {"dualSidePosition": True}
     assert with_account.client.fapiprivate_get_multiassetsmargin() == {"multiAssetsMargin": True}
+    told = with_account.client.fapiprivate_get_accountconfig()
+    assert (told["dualSidePosition"], told["multiAssetsMargin"], told["canTrade"]) == (True, True, True)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Properties of the USD-M market: wallet and positions reconcile exactly, however often a client looks."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from paper_exchange.book import Level
 from paper_exchange.brackets import bracket_of
 from paper_exchange.clock import MarketClock
 from paper_exchange.errors import RefusedRequestError
 from paper_exchange.instruments import Venue, instrument
 from paper_exchange.orders import Fill, OrderType, Side, Status, Ticket, TimeInForce
+from paper_exchange.perp_filters import check_counterparty
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_position import Position
 from paper_exchange.perp_wallet import IncomeKind, MarginType, PerpWallet
@@ -191,3 +194,14 @@ def test_cross_position_needs_its_margin_at_the_mark(sample_store: CandleStore, 
     assert margin.position_margin == abs(held.qty) * mark_px / 20
     assert margin.available == margin.margin_balance - margin.position_margin
     assert margin.isolated_margin == 0
+
+
+@pytest.mark.parametrize(("mark_px", "refused"), [("9.9", False), ("9.4", True), ("10.6", True)])
+def test_market_order_is_refused_where_the_best_price_is_far_from_the_mark(
+    mark_px: str, refused: bool
+) -> None:
+    item = instrument(Venue.PERP, "SOL", "USDT")
+    wanted = Ticket(item, Side.BUY, OrderType.MARKET, TimeInForce.GTC, Decimal(1), None, None, "")
+    levels = [Level(Decimal(10), Decimal(5))]
+    with pytest.raises(RefusedRequestError, match="PERCENT_PRICE") if refused else nullcontext():
+        check_counterparty(wanted, levels, Decimal(mark_px))

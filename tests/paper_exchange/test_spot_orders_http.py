@@ -206,9 +206,10 @@ def test_client_id_is_unique_among_open_orders_only(fresh: RunningExchange, clie
         ({"quantity": "0.000015"}, -1013, "Filter failure: LOT_SIZE"),
         ({"quantity": "9001"}, -1013, "Filter failure: LOT_SIZE"),
         ({"price": "40000.005"}, -1013, "Filter failure: PRICE_FILTER"),
-        ({"price": "1000.00"}, -1013, "Filter failure: PERCENT_PRICE"),
-        ({"price": "900000"}, -1013, "Filter failure: PERCENT_PRICE"),
-        ({"quantity": "0.00002"}, -1013, "Filter failure: MIN_NOTIONAL"),
+        ({"price": "1000.00"}, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+        ({"price": "900000"}, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+        ({"quantity": "0.00002"}, -1013, "Filter failure: NOTIONAL"),
+        ({"quantity": "226"}, -1013, "Filter failure: NOTIONAL"),
         ({"quantity": "0"}, -1013, "Invalid quantity."),
         ({"quantity": "9"}, -2010, "Account has insufficient balance for requested action."),
         ({"side": "SELL"}, -2010, "Account has insufficient balance for requested action."),
@@ -240,7 +241,7 @@ def test_market_order_bounds(fresh: RunningExchange, client: Any) -> None:
         return body["code"], body["msg"]
 
     assert refusal(quantity="300") == (-1013, "Filter failure: MARKET_LOT_SIZE")
-    assert refusal(quoteOrderQty="9.99") == (-1013, "Filter failure: MIN_NOTIONAL")
+    assert refusal(quoteOrderQty="9.99") == (-1013, "Filter failure: NOTIONAL")
     assert refusal(quantity="0.1", quoteOrderQty="100")[0] == -1106
     assert refusal()[0] == -1102
     assert refusal(quantity="200")[0] == -2010
