@@ -11,6 +11,7 @@ import typer
 
 from hedge_leg.commands_operate import reconcile, unwind, verify_journal
 from hedge_leg.commands_show import statement_command, status
+from hedge_leg.commands_simulate import simulate
 from hedge_leg.config_files import read_files, settings_of
 from hedge_leg.errors import HedgeError, VenueUnavailable
 
@@ -49,6 +50,7 @@ app.command("statement")(statement_command)
 app.command("reconcile")(reconcile)
 app.command("unwind")(unwind)
 app.command("verify-journal")(verify_journal)
+app.command("simulate")(simulate)
 
 
 def main() -> None:
