@@ -164,7 +164,9 @@ def _request_exit(engine: Engine, carry: Carry, reason: str) -> Verdict:
     elif carry.state is State.ACTIVE:
         carry = engine.record(carry, ev.ExitAsked(now_ms, reason))
     if carry.mode is Mode.EXITING:
-        carry = engine.pump(carry.carry_id, patience_ms=patience_ms)
+        # never as far as the time-out: there the pump would buy back what it has just sold
+        left_ms = carry.closing_since_ms + engine.policy.close_timeout_ms - engine.clock.now_ms()
+        carry = engine.pump(carry.carry_id, patience_ms=min(patience_ms, left_ms))
     return _exit_verdict(engine, carry)
 
 

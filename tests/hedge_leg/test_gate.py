@@ -280,6 +280,20 @@ def test_an_exit_that_is_asked_twice_passes_twice_and_sells_once() -> None:
     assert len(desk.spot.sent) == 2
 
 
+@pytest.mark.parametrize(("open_s", "later_s"), [(60, 0), (60, 25), (10, 25)])
+def test_an_exit_whose_spot_is_sold_passes_at_once_whatever_the_time_outs(open_s: int, later_s: int) -> None:
+    desk = Desk(policy=replace(Desk().policy, open_timeout_ms=open_s * 1000, close_timeout_ms=30_000))
+    active(desk)
+    if later_s:  # freqtrade's own perp order failed, and it asks again shortly before the time-out
+        assert request_exit(desk.engine, PAIR, "signal").allowed
+        desk.clock.sleep(later_s)
+    began_ms = desk.clock.now_ms()
+    verdict = request_exit(desk.engine, PAIR, "signal")
+    assert (verdict.allowed, verdict.reason) == (True, "spot is sold")
+    assert desk.clock.now_ms() - began_ms < 1_000
+    assert desk.held() == ZERO
+
+
 def test_an_announcement_has_the_same_id_for_the_same_moment() -> None:
     desk, again = Desk(), Desk()
     assert desk.announce().reason == again.announce().reason
