@@ -19,6 +19,7 @@ from hedge_leg.core.decide import decide
 from hedge_leg.core.market import Book
 from hedge_leg.core.plan import Decision, Policy, ReadBook, Sight
 from hedge_leg.core.position import apply, evolve
+from hedge_leg.core.states import State
 from hedge_leg.effects import NEVER_MS, perform
 from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
 from hedge_leg.ports import Clock, Journal, PerpVenue, SpotVenue
@@ -67,6 +68,9 @@ class Engine:
             for row in self.journal.stream():
                 apply(carries.setdefault(row.carry_id, Carry(row.carry_id)), row.event)
             self.carries, self.broken = carries, ""
+            for carry in self.alive():  # a halt may have been written and never told
+                if carry.state is State.HALTED:
+                    self.notify(f"{carry.facts.pair}: carry {carry.carry_id} is HALTED: {carry.why}")
 
     def alive(self) -> list[Carry]:
         """Return the carries that have not closed, oldest first."""

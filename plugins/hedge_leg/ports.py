@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from hedge_leg.core.events import Event
+from hedge_leg.core.events import Event, PerpPart
 from hedge_leg.core.market import Book, MarketRules
 from hedge_leg.core.orders import OrderIntent, OrderReport
 
@@ -44,6 +44,7 @@ class PerpOrder:
     """A perp order on the venue, with exact books: signed filled `qty` (sells negative), base units.
 
     `value` = sum of price x |qty| and `fee` in quote. `liquidation`: forced by the venue (or ADL).
+    `parts`: its executions by time; empty where the venue does not tell them.
     """
 
     order_id: str
@@ -56,6 +57,7 @@ class PerpOrder:
     open: bool
     reduce_only: bool
     liquidation: bool
+    parts: tuple[PerpPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,8 @@ class Watch:
             for order in engine.perp.orders_since(pair, since_ms):
                 fact = carry.perp.get(order.order_id)
                 if fact is not None and not fact.settled and not order.open and order.qty == fact.qty:
-                    facts.append(ev.PerpSettled(now_ms, order.order_id, order.qty, order.value, order.fee))
+                    exact = (order.order_id, order.qty, order.value, order.fee, order.parts)
+                    facts.append(ev.PerpSettled(now_ms, *exact))
         filled_ms = [fact.filled_ms for fact in carry.perp.values()]
         first_ms, until_ms = min(filled_ms), max(filled_ms) if not carry.short_qty else now_ms
         claimed = {key for other in engine.carries.values() if _of(other, pair) for key in other.funding}

@@ -13,6 +13,7 @@ from hedge_leg.adapters.ccxt_calls import Calls, Prices, Row, fee_of, history, n
 from hedge_leg.adapters.ccxt_client import NO_RETRY, dialect_of, strict
 from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
 from hedge_leg.core.amounts import ZERO, exact
+from hedge_leg.core.events import PerpPart
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import Clock, FundingPayment, PerpOrder
 
@@ -175,14 +176,16 @@ class CcxtPerpVenue:
         if status not in _FINAL | _LIVE:
             raise ValueError(f"an order has the state {status!r}")
         qty = value = fee = ZERO
-        filled_ms = 0
+        sign = {"buy": 1, "sell": -1}[text(order, "side")]
+        parts: list[PerpPart] = []
         for trade in {text(trade, "id"): trade for trade in trades}.values():
             amount = number(trade, "amount") * size
             cost, asset = fee_of(trade)
             qty += amount
             value += amount * number(trade, "price")
             fee += cost * self._prices.px(asset or quote, quote) if cost else ZERO
-            filled_ms = max(filled_ms, int(number(trade, "timestamp")))
+            at_ms = int(number(trade, "timestamp"))
+            parts.append(PerpPart(at_ms, sign * amount, number(trade, "price")))
         if qty != filled_qty:
             raise ValueError(f"trades of {qty} do not add up to {filled_qty} of order {order.get('id')}")
         info = order.get("info")
@@ -190,14 +193,15 @@ class CcxtPerpVenue:
         return PerpOrder(
             order_id=text(order, "id"),
             client_id=str(order.get("clientOrderId") or ""),
-            qty={"buy": qty, "sell": -qty}[text(order, "side")],
+            qty=sign * qty,
             value=value,
             fee=fee,
             created_ms=int(number(order, "timestamp")),
-            filled_ms=filled_ms,
+            filled_ms=max((part.filled_ms for part in parts), default=0),
             open=status in _LIVE,
             reduce_only=bool(order.get("reduceOnly")),
             liquidation=self._dialect.forced(info),
+            parts=tuple(sorted(parts, key=lambda part: part.filled_ms)),
         )
 
     def _read_funding(self, pair: str, since_ms: int) -> tuple[FundingPayment, ...]:

@@ -62,14 +62,27 @@ class PerpFilled:
 
 
 @dataclass(frozen=True, slots=True)
+class PerpPart:
+    """One execution of a perp order: signed base units at `px`."""
+
+    filled_ms: int
+    qty: Decimal
+    px: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class PerpSettled:
-    """The exact books of a finished perp order: signed `qty`; `value` (sum of px x |qty|), `fee` in quote."""
+    """The exact books of a finished perp order: signed `qty`; `value` (sum of px x |qty|), `fee` in quote.
+
+    `parts`: its executions by time, where the venue tells them; they sum to `qty`.
+    """
 
     at_ms: int
     order_id: str
     qty: Decimal
     value: Decimal
     fee: Decimal
+    parts: tuple[PerpPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,18 @@ def _seen(known: PerpFact | None, point: Point) -> tuple[Point, ...]:
 def _perp_settled(carry: Carry, event: ev.PerpSettled) -> None:
     known = carry.perp.get(event.order_id)
     if known is not None and not known.settled and abs(event.qty) >= abs(known.qty):
-        _set_perp(carry, replace(known, qty=event.qty, value=event.value, fee=event.fee, settled=True))
+        exact = replace(known, qty=event.qty, value=event.value, fee=event.fee, settled=True)
+        _set_perp(carry, replace(exact, seen=_points(event.parts)) if event.parts else exact)
+
+
+def _points(parts: Iterable[ev.PerpPart]) -> tuple[Point, ...]:
+    """Return how far an order had filled when, from its executions."""
+    points: list[Point] = []
+    filled = ZERO
+    for part in parts:
+        filled += part.qty
+        points.append((filled, part.filled_ms, part.px))
+    return tuple(points)
 
 
 def _set_perp(carry: Carry, fact: PerpFact) -> None:

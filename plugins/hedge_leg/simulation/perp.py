@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.events import PerpPart
 from hedge_leg.errors import VenueRefused
 from hedge_leg.ports import FundingPayment, PerpOrder
 from hedge_leg.simulation.clock import SimClock
@@ -33,6 +34,7 @@ class PerpDeal:
     value: Decimal = ZERO
     fee: Decimal = ZERO
     filled_ms: int = 0
+    parts: list[PerpPart] = field(default_factory=list)
     hands: bool = False  # placed by a human
 
     def seen(self) -> PerpOrder:
@@ -40,6 +42,7 @@ class PerpDeal:
         return PerpOrder(
             *(self.order_id, self.client_id, self.filled, self.value, self.fee),
             *(self.created_ms, self.filled_ms, self.open, self.reduce_only, self.forced),
+            parts=tuple(self.parts),
         )
 
 
@@ -105,6 +108,7 @@ class PerpExchange:
         fee = qty * px * self.fee_rate
         deal.fee += fee
         deal.filled_ms = self.stamp()
+        deal.parts.append(PerpPart(deal.filled_ms, signed, px))
         self.wallet -= fee
         self._move(deal.pair, signed, px)
         if deal.filled == deal.qty:
