@@ -14,9 +14,10 @@ PAGE ?= user_data/report/carry.html
 JSON ?= user_data/report/carry.json
 DAYS ?= 30
 SEED ?= 1
+RUNS ?= 1000000
 LOG := user_data/logs/backtest.log
 
-.PHONY: days help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +69,12 @@ crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, 
 bench: data ## speed of backtests, features, report and of the live spot leg, measured now
 	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)
 	@PYTHONPATH=. $(BIN)/python tools/bench_hedge.py --datadir $(DATA)
+
+demo: $(INSTALLED) ## a live carry on a local exchange: killed between the fills, restarted, closed, accounted for
+	@PYTHONPATH=. $(BIN)/python tools/demo.py
+
+soak: $(INSTALLED) ## a million simulated runs (about two hours on two cores; RUNS, SEED)
+	@$(BIN)/hedge-leg simulate --seed $(SEED) --runs $(RUNS)
 
 days: $(INSTALLED) ## thirty simulated days of the real bot over HTTP, faults and a kill every day (DAYS, SEED)
 	@$(BIN)/python -m tests.soak.thirty_days --days $(DAYS) --seed $(SEED)
