@@ -16,8 +16,10 @@ class ClockworkCarry(HedgedStrategy):
     def entry_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Enter after certain hours, only where funding and spread are known."""
         known = frame["funding_bps"].notna() & frame["spread_bps"].notna()
-        return frame["date"].dt.hour.isin(ENTER_HOURS) & known
+        chosen: pd.Series[bool] = frame["date"].dt.hour.isin(ENTER_HOURS) & known
+        return chosen
 
     def hold_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Leave after certain hours; hold no pair that a roll would open again."""
-        return ~frame["date"].dt.hour.isin(LEAVE_HOURS)
+        kept: pd.Series[bool] = ~frame["date"].dt.hour.isin(LEAVE_HOURS)
+        return kept
