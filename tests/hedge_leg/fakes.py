@@ -244,10 +244,9 @@ class FakePerp:
         """Fill a market order of signed `qty`, whoever sent it."""
         self.short -= qty
         now_ms, value = self.clock.now_ms(), abs(qty) * self.px
-        flags = {"open": False, "reduce_only": qty > 0, "liquidation": liquidation}
-        fee = value * self.fee_rate
-        number = len(self.orders) + 1
-        self.orders.append(PerpOrder(f"p{number}", client_id, qty, value, fee, now_ms, now_ms, **flags))
+        fee, order_id = value * self.fee_rate, f"p{len(self.orders) + 1}"
+        done = (order_id, client_id, qty, value, fee, now_ms, now_ms)
+        self.orders.append(PerpOrder(*done, open=False, reduce_only=qty > 0, liquidation=liquidation))
         return self.orders[-1]
 
     def begin(self, qty: Decimal) -> PerpOrder:
