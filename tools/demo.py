@@ -116,7 +116,8 @@ class Story:
             else "proved that no order exists, sent one"
         )
         self.show.tell(
-            f"it {how}: [bold green]hedged[/], short {short(carry.short_qty)}, spot {short(carry.spot_qty)} BTC"
+            f"it {how}: [bold green]hedged[/], "
+            f"short {short(carry.short_qty)}, spot {short(carry.spot_qty)} BTC"
         )
         return carry
 
