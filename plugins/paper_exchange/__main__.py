@@ -49,6 +49,29 @@ def _bps(text: str) -> Any:
     return typer.Option(min=0.0, max=100.0, help=text)
 
 
+Timeframe = Annotated[
+    str | None, typer.Option(help="Finest candles to move prices along (default: the finest stored).")
+]
+StartTime = Annotated[
+    str | None, typer.Option(help="UTC time the clock starts at (default: now, or the end of the data).")
+]
+AsNow = Annotated[
+    bool, typer.Option("--as-now", help="Shift the data's dates so that --at falls on the present week.")
+]
+HedgeMode = Annotated[bool, typer.Option("--hedge-mode", help="The USD-M account is in hedge mode.")]
+MultiAssets = Annotated[
+    bool, typer.Option("--multi-assets", help="The USD-M account is in multi-assets mode.")
+]
+AuditFile = Annotated[
+    Path | None, typer.Option(help="JSON-lines file that every order, fill and funding is appended to.")
+]
+FaultsFile = Annotated[
+    Path | None, typer.Option(help="JSON plan of requests that go wrong; also POST /_control/faults.")
+]
+EnforceLimits = Annotated[
+    bool, typer.Option("--enforce-limits", help="Answer 429 and 418 beyond Binance's rate limits.")
+]
+
 app = typer.Typer(
     name="paper-exchange",
     help="A local exchange that speaks Binance's REST dialect over HTTP: no money, no network.",
@@ -72,16 +95,10 @@ def serve(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the sample market (default: 7).")] = None,
     host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = DEFAULT_PORT,
-    timeframe: Annotated[
-        str | None, typer.Option(help="Finest candles to move prices along (default: the finest stored).")
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option(help="UTC time the clock starts at (default: now, or the end of the data).")
-    ] = None,
+    timeframe: Timeframe = None,
+    at: StartTime = None,
     frozen: Annotated[bool, typer.Option("--frozen", help="The clock moves only when driven.")] = False,
-    as_now: Annotated[
-        bool, typer.Option("--as-now", help="Shift the data's dates so that --at falls on the present week.")
-    ] = False,
+    as_now: AsNow = False,
     ready_file: Annotated[Path | None, typer.Option(help="Written once connections are accepted.")] = None,
     balance: Annotated[float, _money("USDT that each of the two wallets starts with.")] = DEFAULT_BALANCE,
     spot_balance: Annotated[float | None, _money("USDT in the spot wallet (default: --balance).")] = None,
@@ -93,27 +110,18 @@ def serve(
     bnb: Annotated[float, _money("BNB in either wallet; with some, fees are paid in BNB.")] = 0.0,
     bnb_px: Annotated[float | None, _money("USDT per BNB where no candles tell.")] = None,
     key_permissions: Annotated[str, typer.Option(help="What the API key may do.")] = "read,spot,futures",
-    hedge_mode: Annotated[
-        bool, typer.Option("--hedge-mode", help="The USD-M account is in hedge mode.")
-    ] = False,
-    multi_assets: Annotated[
-        bool, typer.Option("--multi-assets", help="The USD-M account is in multi-assets mode.")
-    ] = False,
-    audit: Annotated[
-        Path | None, typer.Option(help="JSON-lines file that every order, fill and funding is appended to.")
-    ] = None,
-    faults: Annotated[
-        Path | None, typer.Option(help="JSON plan of requests that go wrong; also POST /_control/faults.")
-    ] = None,
-    enforce_limits: Annotated[
-        bool, typer.Option("--enforce-limits", help="Answer 429 and 418 beyond Binance's rate limits.")
-    ] = False,
+    hedge_mode: HedgeMode = False,
+    multi_assets: MultiAssets = False,
+    audit: AuditFile = None,
+    faults: FaultsFile = None,
+    enforce_limits: EnforceLimits = False,
 ) -> None:
     """Serve spot and USD-M markets and an account over HTTP until interrupted."""
     start_ms = None if at is None else _parse_utc_ms(at)
     if as_now and start_ms is None:
         raise UsageError("--as-now needs --at TIME: the moment of the data that shall be now")
     _check_source(data, seed, sample=sample)
+    shift_ms = (real_time_ms() - (start_ms or 0)) // _SHIFT_STEP_MS * _SHIFT_STEP_MS if as_now else 0
     from paper_exchange.account_options import fees_of, open_account, permissions_of
     from paper_exchange.audit import AuditLog
     from paper_exchange.candles import INTERVALS_MS
@@ -121,14 +129,10 @@ def serve(
     from paper_exchange.server import bind_loopback, create_app
     from paper_exchange.server import serve as serve_app
 
-    if timeframe is not None and timeframe not in INTERVALS_MS:
+    if timeframe not in {None, *INTERVALS_MS}:
         raise UsageError(f"--timeframe {timeframe} is not known: give one of {', '.join(INTERVALS_MS)}")
-    permissions = permissions_of(key_permissions)
-    plan = FaultPlan([] if faults is None else load_rules(faults))
+    permissions, plan = permissions_of(key_permissions), FaultPlan(load_rules(faults) if faults else [])
     listener = bind_loopback(host, port)
-    shift_ms = 0
-    if as_now and start_ms is not None:
-        shift_ms = (real_time_ms() - start_ms) // _SHIFT_STEP_MS * _SHIFT_STEP_MS
     store = _load(data, seed, timeframe, shift_ms)
     start_ms = _start_ms(store, start_ms, shift_ms)
     clock = MarketClock(None if as_now else start_ms, running=not frozen)
@@ -142,12 +146,8 @@ def serve(
         hedge_mode=hedge_mode,
         multi_assets=multi_assets,
     )
-    serve_app(
-        create_app(store, clock, account, AuditLog(audit), faults=plan, enforce_limits=enforce_limits),
-        listener,
-        ready_file=ready_file,
-        announce=typer.echo,
-    )
+    exchange = create_app(store, clock, account, AuditLog(audit), faults=plan, enforce_limits=enforce_limits)
+    serve_app(exchange, listener, ready_file=ready_file, announce=typer.echo)
 
 
 def _check_source(data: Path | None, seed: int | None, *, sample: bool) -> None:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,11 @@ from paper_exchange.book import build_book
 from paper_exchange.clock import MarketClock
 from paper_exchange.funding import funding_rates
 from paper_exchange.instruments import Venue, instrument
+from paper_exchange.matching import Liquidity
+from paper_exchange.orders import Side
+from paper_exchange.store import CandleStore
+from paper_exchange.view import MarketView
+from tests.paper_exchange.conftest import NOW, at_ms
 
 PXS = st.floats(0.02, 200_000, allow_nan=False)
 HOURLY_QTYS = st.floats(0, 1e7, allow_nan=False)
@@ -88,3 +94,19 @@ def test_funding_stays_within_its_cap_and_near_the_premium(premiums: list[float]
 
 def test_small_premiums_pay_the_interest_rate() -> None:
     assert funding_rates(np.array([[0.0003] * 8, [-0.0003] * 8]), 0.003).tolist() == [0.0001, 0.0001]
+
+
+@pytest.mark.parametrize("share", ["0.01", "0.3", "0.99", "2"])
+@pytest.mark.parametrize("side", Side)
+def test_short_look_into_the_book_is_deep_enough(sample_store: CandleStore, side: Side, share: str) -> None:
+    item = sample_store.instrument(Venue.SPOT, "BTCUSDT")
+    assert item is not None
+    liquidity = Liquidity(MarketView(sample_store, MarketClock(at_ms(NOW), running=False)))
+    everything = liquidity.levels(item, side, at_ms(NOW))
+    assert len(everything) == 500
+    liquidity.take(item, everything[0])
+    left = everything[1:]
+    wanted = sum(level.qty for level in left) * Decimal(share)
+    seen = liquidity.levels(item, side, at_ms(NOW), wanted)
+    assert seen == left[: len(seen)]
+    assert sum(level.qty for level in seen) >= wanted or seen == left

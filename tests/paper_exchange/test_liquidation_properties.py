@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from paper_exchange.brackets import bracket_of
 from paper_exchange.clock import MarketClock
 from paper_exchange.instruments import Venue
 from paper_exchange.liquidation import liquidation_px, pools
@@ -102,7 +103,8 @@ def test_no_pool_is_left_below_its_maintenance_margin(sample_store: CandleStore,
         assert worth > needed - tick_worth, "the shown mark is rounded to the tick"
     forced = market.forced.sent
     assert all(order.status is Status.FILLED for order in forced)
-    assert market.wallet.balance("USDT") >= 0
+    aside = sum(p.isolated_margin for p in market.wallet.open_positions())
+    assert market.wallet.balance("USDT") >= aside, "cross positions never eat isolated margins"
 
 
 @relaxed
@@ -126,6 +128,23 @@ def test_both_pools_are_liquidated_by_the_same_rise(sample_store: CandleStore) -
     list(run(market, clock, [*BOTH_LOST, 4 * 1440 * MINUTE_MS]))
     assert sorted(order.ticket.item.name for order in market.forced.sent) == ["BTCUSDT", "SOLUSDT"]
     assert market.wallet.open_positions() == []
+
+
+def test_isolated_margin_does_not_answer_for_cross_positions(sample_store: CandleStore) -> None:
+    market, clock = opened(sample_store)
+    place(market, ("SOLUSDT", Side.SELL, None, 0, 55_000, False))
+    [alone] = market.wallet.open_positions()
+    free_px = liquidation_px(market.wallet, alone, market.mark)
+    place(market, ("BTCUSDT", Side.BUY, None, 0, 90_000, False))
+    held = {position.item.name: position for position in market.wallet.open_positions()}
+    apart = held["BTCUSDT"].isolated_margin + Decimal("0.0005") * held["BTCUSDT"].entry_notional
+    px = liquidation_px(market.wallet, held["SOLUSDT"], market.mark)
+    assert free_px is not None
+    assert px is not None
+    qty = abs(held["SOLUSDT"].qty)
+    rate = bracket_of("SOL", qty * px).maintenance_rate
+    assert free_px - px == pytest.approx(apart / (qty * (1 + rate)), rel=Decimal("1e-4"))
+    assert clock.now_ms() == at_ms(NOW)
 
 
 @pytest.mark.parametrize("side", Side)
@@ -156,5 +175,6 @@ def test_gap_beyond_the_bankruptcy_price_is_paid_by_the_insurance_fund(sample_st
     assert not position.qty
     [cleared] = [row.amount for row in market.wallet.incomes if row.kind is IncomeKind.INSURANCE_CLEAR]
     assert cleared > 0
+    assert [fill.fee for order in market.forced.sent for fill in order.fills] == [0], "nothing left to pay it"
     assert margin > 0
     assert market.wallet.balance("USDT") == before + 40
