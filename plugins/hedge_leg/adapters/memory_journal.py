@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from hedge_leg.core.codec import encode
 from hedge_leg.core.events import Event
-from hedge_leg.errors import VersionConflict
+from hedge_leg.errors import JournalError, VersionConflict
 from hedge_leg.ports import Recorded
 
 
@@ -15,7 +16,14 @@ class MemoryJournal:
         self._rows: dict[str, list[Recorded]] = {}
 
     def append(self, carry_id: str, after_version: int, events: Sequence[Event]) -> None:
-        """Keep the events as versions after_version + 1 ..; VersionConflict changes nothing."""
+        """Keep the events as versions after_version + 1 ..; VersionConflict changes nothing.
+
+        JournalError for what a database could not hold either, so that tests in memory find it.
+        """
+        for event in events:
+            encode(event)
+        if not carry_id or not carry_id.isprintable():
+            raise JournalError(f"{carry_id!r} is not a carry id: give printable characters")
         rows = self._rows.get(carry_id, [])
         if len(rows) != after_version:
             raise VersionConflict(f"carry {carry_id} is at version {len(rows)}, not {after_version}")

@@ -41,13 +41,15 @@ class SqliteStore:
 
     def open(self, *, create: bool) -> None:
         """Take the lease, look at the file, create or migrate it. ConfigError, LeaseHeld, JournalError."""
-        if not self._path.parent.is_dir():
-            raise ConfigError(f"journal {self.where}: its folder does not exist, create it")
-        if not self._path.exists() and not (create and self._writes):
-            raise ConfigError(f"journal {self.where} does not exist: start the bot once, or name another one")
-        if self._writes:
-            self._lease = FileLease(self._path)
         try:
+            if not self._path.parent.is_dir():
+                raise ConfigError(f"journal {self.where}: its folder does not exist, create it")
+            if not self._path.exists() and not (create and self._writes):
+                raise ConfigError(
+                    f"journal {self.where} does not exist: start the bot once, or name another one"
+                )
+            if self._writes:
+                self._lease = FileLease(self._path)
             if not self._path.exists():
                 self._create()
             self._inode = self._path.stat()
