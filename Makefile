@@ -69,6 +69,7 @@ crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, 
 bench: data ## speed of backtests, features, report and of the live spot leg, measured now
 	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)
 	@PYTHONPATH=. $(BIN)/python tools/bench_hedge.py --datadir $(DATA)
+	@PYTHONPATH=. $(BIN)/python tools/bench_exchange.py
 
 demo: $(INSTALLED) ## a live carry on a local exchange: killed between the fills, restarted, closed, accounted for
 	@PYTHONPATH=. $(BIN)/python tools/demo.py
