@@ -20,6 +20,7 @@ import time_machine
 from freqtrade.enums import CandleType, MarginMode, RunMode, State, TradingMode
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
+from freqtrade.persistence.usedb_context import enable_database_use
 
 from hedge_leg.core.carry import Carry
 from hedge_leg.engine import Engine
@@ -88,6 +89,7 @@ class Rig:
 
     def start(self) -> FreqtradeBot:
         """Start the bot as the worker does; what its predecessor left is on disk."""
+        enable_database_use()  # a backtest in this process may have switched it off
         self.bot = FreqtradeBot(deepcopy(self.config))
         self.leg.engine.clock = DrivenClock(self)
         notify = self.leg.engine.notify
