@@ -1,6 +1,7 @@
 """Command line of `hedge-leg`.
 
-Exit status: 0 done, 1 the answer is "no", 2 bad usage or configuration, 3 a venue could not be read.
+Exit status: 0 done, 1 the answer is "no", 2 bad usage or configuration, 3 data missing: no journal, or what
+could not be read of it or of a venue.
 """
 
 import sys
@@ -13,7 +14,7 @@ from hedge_leg.commands_operate import reconcile, unwind, verify_journal
 from hedge_leg.commands_show import statement_command, status
 from hedge_leg.commands_simulate import simulate
 from hedge_leg.config_files import read_files, settings_of
-from hedge_leg.errors import HedgeError, VenueUnavailable
+from hedge_leg.errors import HedgeError, JournalError, JournalMissing, LeaseHeld, VenueUnavailable
 
 app = typer.Typer(
     name="hedge-leg",
@@ -53,13 +54,20 @@ app.command("verify-journal")(verify_journal)
 app.command("simulate")(simulate)
 
 
+def exit_status(error: HedgeError) -> int:
+    """Return what an error ends with: a running bot is a "no", what cannot be read is missing data."""
+    if isinstance(error, LeaseHeld):
+        return 1
+    return 3 if isinstance(error, VenueUnavailable | JournalMissing | JournalError) else 2
+
+
 def main() -> None:
     """Run the command line; a wrong configuration is one line on stderr, never a traceback."""
     try:
         app()
     except HedgeError as error:
         print(f"hedge-leg: {error}", file=sys.stderr)
-        sys.exit(3 if isinstance(error, VenueUnavailable) else 2)
+        sys.exit(exit_status(error))
 
 
 if __name__ == "__main__":

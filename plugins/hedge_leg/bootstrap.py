@@ -94,13 +94,16 @@ def live_engine(
     return _started(settings, journal, spot, perp, clock, notify)
 
 
-def operator_engine(settings: HedgeLegConfig, host: HostConfig, notify: Callable[[str], None]) -> Engine:
-    """Return the engine for an operator's commands: real accounts, the environment's keys, the lease taken.
+def operator_engine(
+    settings: HedgeLegConfig, host: HostConfig, notify: Callable[[str], None], *, acts: bool
+) -> Engine:
+    """Return the engine for an operator's commands: real accounts, the environment's keys.
 
-    The bot must be stopped: LeaseHeld otherwise. The perp's keys are freqtrade's own.
+    `acts`: it will trade, under the journal's lease: the bot must be stopped, LeaseHeld otherwise. Without,
+    the journal is read only, beside a running bot. The perp's keys are freqtrade's own.
     """
     clock = SystemClock()
-    journal = open_journal(journal_url(settings, host.user_data, dry_run=False), create=False)
+    journal = open_journal(journal_url(settings, host.user_data, dry_run=False), exclusive=acts, create=False)
     try:
         spot = CcxtSpotVenue(spot_client(settings, host, from_environment(os.environ)), clock)
         keys = {name: text for name, text in os.environ.items() if "HEDGE_LEG" not in name.upper()}

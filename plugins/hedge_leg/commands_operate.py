@@ -5,18 +5,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from hedge_leg.adapters.ccxt_perp import CcxtPerpVenue
 from hedge_leg.bootstrap import HostConfig, journal_url, operator_engine, watch_for
 from hedge_leg.config import HedgeLegConfig
-from hedge_leg.config_files import host_config, read_files, settings_of
+from hedge_leg.config_files import existing, host_config, read_files, settings_of, trades_for_real
+from hedge_leg.core.amounts import exact
 from hedge_leg.core.reconcile import Finding
 from hedge_leg.core.states import State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import ConfigError
-from hedge_leg.operations import apply_findings, look, plan_unwind
+from hedge_leg.operations import UnwindPlan, apply_findings, living, look, plan_unwind
 from hedge_leg.operations import unwind as unwind_carry
 
 Configs = Annotated[
@@ -29,14 +31,18 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result 
 
 @contextmanager
 def _engine(
-    config: list[Path], userdir: Path, url: str
+    config: list[Path], userdir: Path, url: str, *, acts: bool
 ) -> Iterator[tuple[Engine, HedgeLegConfig, HostConfig]]:
-    """Open the journal under its lease, and both venues with the environment's keys; nothing trades yet."""
+    """Open the journal, to act under its lease, and both venues with the environment's keys."""
     merged = read_files(config)
+    if not trades_for_real(merged):
+        text = "this is the configuration of a dry-run, whose perp only freqtrade closes: use its /forceexit"
+        raise ConfigError(text)
     settings, host = settings_of(merged), host_config(merged, userdir)
     if url:
         settings = settings.model_copy(update={"journal_url": url})
-    engine = operator_engine(settings, host, lambda text: typer.echo(text, err=True))
+    existing(journal_url(settings, userdir, dry_run=False))
+    engine = operator_engine(settings, host, lambda text: typer.echo(text, err=True), acts=acts)
     try:
         yield engine, settings, host
     finally:
@@ -53,11 +59,12 @@ def reconcile(
 ) -> None:
     """Compare the journal with both venues; show what would be done about each difference, or do it.
 
-    The bot must be stopped: one journal has one driver. Exit status 1 while there are differences.
+    Looking is possible beside a running bot, which may be about to mend what is seen. For --apply the bot
+    must be stopped: one journal has one driver. Exit status 1 while there are differences.
 
     Example: hedge-leg reconcile -c user_data/config/base.json -c user_data/config/live.json --apply
     """
-    with _engine(config, userdir, journal) as (engine, settings, host):
+    with _engine(config, userdir, journal, acts=apply) as (engine, settings, host):
         found = look(engine, host.pairs)
         _tell(found)
         if apply and found:
@@ -67,9 +74,17 @@ def reconcile(
             _tell(found)
     if json_file is not None:
         rows = [{name: str(getattr(one, name)) for name in Finding.__slots__} for one in found]
-        json_file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, rows)
     if found:
         sys.exit(1)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a result; ConfigError when the file cannot be written."""
+    try:
+        path.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--json {path} cannot be written: {error.strerror}") from error
 
 
 def _tell(found: list[Finding]) -> None:
@@ -93,11 +108,11 @@ def unwind(
 
     Example: hedge-leg unwind BTC1a2b3c4d -c user_data/config/base.json -c user_data/config/live.json
     """
-    with _engine(config, userdir, journal) as (engine, _settings, _host):
-        plan = plan_unwind(engine, carry)
-        px = "no bid for all of it" if plan.spot_px is None else f"about {plan.spot_px:.8g} each"
-        typer.echo(f"{plan.pair}: buy {plan.perp_qty} reduce-only at market")
-        typer.echo(f"{plan.symbol}: sell {plan.spot_qty} ({px}), fees about {plan.spot_fee:.2f}")
+    with _engine(config, userdir, journal, acts=True) as (engine, settings, _host):
+        pair, perp = living(engine, carry).facts.pair, engine.perp
+        assert isinstance(perp, CcxtPerpVenue), "an operator acts on real accounts"
+        fee_rate = exact(settings.costs.perp_taker_bps) / 10_000
+        _show(plan_unwind(engine, carry, perp.book(pair), fee_rate))
         if not yes:
             if not sys.stdin.isatty():
                 raise ConfigError("there is no terminal to ask on: give --yes, nothing was traded")
@@ -107,6 +122,19 @@ def unwind(
         typer.echo(f"{carry}: {after.state}, spot {after.spot_qty}, short {after.short_qty}: {after.why}")
         if after.state is not State.IDLE:
             sys.exit(1)
+
+
+def _show(plan: UnwindPlan) -> None:
+    """Say what an unwind would trade, at which prices, and what that costs."""
+    perp_px, spot_px = (
+        "the book does not hold all of it" if px is None else f"at about {px:.8g}"
+        for px in (plan.perp_px, plan.spot_px)
+    )
+    if plan.perp_qty:
+        typer.echo(f"{plan.pair}: buy {plan.perp_qty} reduce-only at market, {perp_px}")
+    if plan.spot_qty:
+        typer.echo(f"{plan.symbol}: sell {plan.spot_qty}, {spot_px}")
+    typer.echo(f"expected cost: spread {plan.spread_cost:.2f}, fees {plan.fees:.2f}")
 
 
 def verify_journal(
@@ -124,8 +152,9 @@ def verify_journal(
     """
     from hedge_leg.adapters.sql_journal import verify  # noqa: PLC0415 - a second away from --help
 
-    settings = settings_of(read_files(config))
-    found = verify(journal or journal_url(settings, userdir, dry_run=dry_run))
+    merged = read_files(config)
+    settings, dry_run = settings_of(merged), dry_run or not trades_for_real(merged)
+    found = verify(existing(journal or journal_url(settings, userdir, dry_run=dry_run)))
     for text in found:
         typer.echo(text)
     if found:

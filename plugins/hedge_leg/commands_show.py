@@ -1,7 +1,6 @@
 """`hedge-leg status | statement`: what the journal says, read beside the running bot."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import fields
@@ -15,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hedge_leg.bootstrap import journal_url
-from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData
+from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData, write_json
 from hedge_leg.config import HedgeLegConfig
-from hedge_leg.config_files import read_files, settings_of
+from hedge_leg.config_files import existing, read_files, settings_of, trades_for_real
 from hedge_leg.core.carry import Carry
 from hedge_leg.errors import ConfigError
 from hedge_leg.statement import Line, Statement, alive_within, read_carries, statement
@@ -26,6 +25,7 @@ LayeredConfigs = Annotated[
     list[Path], typer.Option("-c", "--config", help="freqtrade's configuration files.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="The journal of dry-runs.")]
+_ABREAST = 4  # carries side by side
 _NO_CONFIG: list[Path] = []
 _MONEY = Decimal("0.00000001")
 
@@ -47,11 +47,21 @@ def status(
     shown = [carry for carry in carries if closed or carry.alive]
     now_ms = _now_ms(carries)
     rows = [_status_row(statement(carry, settings, now_ms)) for carry in shown]
-    _print("carries", rows)
+    for start in range(0, len(rows), _ABREAST):
+        _print("carries", turned(rows[start : start + _ABREAST]))
+    if not rows:
+        typer.echo("no carry" if closed else "no living carry: --closed shows those that ended")
     for carry in shown:
         for text in carry.alarms.values():
             typer.echo(f"{carry.carry_id} alarm: {text}")
     _write(json_file, rows)
+
+
+def turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a table's rows as its columns: a field a line, a carry a column, which fits a terminal."""
+    return [
+        {"": name} | {row["carry"]: _shown(row[name]) for row in rows} for name in rows[0] if name != "carry"
+    ]
 
 
 def _status_row(told: Statement) -> dict[str, Any]:
@@ -73,6 +83,7 @@ def _status_row(told: Statement) -> dict[str, Any]:
         "ms to hedge": carry.hedged_lag_ms,
         "retries": carry.retries,
         "rollbacks": carry.rollbacks,
+        "alarms": len(carry.alarms),
         "pending": pending,
         "why": carry.why,
     }
@@ -143,8 +154,9 @@ def _read(
 ) -> tuple[HedgeLegConfig, list[Carry]]:
     from hedge_leg.adapters.sql_journal import open_journal  # noqa: PLC0415 - a second away from --help
 
-    settings = settings_of(read_files(config))
-    opened = open_journal(url or journal_url(settings, userdir, dry_run=dry_run), exclusive=False)
+    merged = read_files(config)
+    settings, dry_run = settings_of(merged), dry_run or not trades_for_real(merged)
+    opened = open_journal(existing(url or journal_url(settings, userdir, dry_run=dry_run)), exclusive=False)
     try:
         return settings, read_carries(opened)
     finally:
@@ -196,7 +208,7 @@ def _shown(value: Any) -> str:
 
 def _write(path: Path | None, rows: list[dict[str, Any]]) -> None:
     if path is not None:
-        path.write_text(json.dumps(rows, indent=2, default=str) + "\n", encoding="utf-8")
+        write_json(path, rows)
 
 
 def _write_csv(path: Path | None, found: list[Statement]) -> None:
@@ -212,3 +224,5 @@ def _write_csv(path: Path | None, found: list[Statement]) -> None:
                     writer.writerow([told.carry.carry_id, told.carry.facts.pair, *row])
     except FileExistsError:
         raise ConfigError(f"--csv {path} exists: name a new file, nothing was overwritten") from None
+    except OSError as error:
+        raise ConfigError(f"--csv {path} cannot be written: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 HedgeError
 ├── ConfigError          the configuration is wrong: refuse to start
+│   └── JournalMissing   there is no journal where one is looked for: nothing to show
 ├── VenueRefused         proof that no order exists: next step of the plan
 ├── OutcomeUnknown       an order may exist: never resend, look it up until it is known
 ├── VenueUnavailable     a read failed: nothing is known, try again at the next tick
@@ -19,6 +20,10 @@ class HedgeError(Exception):
 
 class ConfigError(HedgeError):
     """A setting is wrong: one line that names the field and what is allowed. Nothing was started."""
+
+
+class JournalMissing(ConfigError):
+    """There is no journal at that place. Nothing was created."""
 
 
 class VenueRefused(HedgeError):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hedge_leg.core import events as ev
-from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.amounts import ZERO, lots_down
 from hedge_leg.core.carry import Carry
-from hedge_leg.core.market import average_px
+from hedge_leg.core.market import Book, average_px
 from hedge_leg.core.reconcile import Finding, Kind, Snapshot, findings
 from hedge_leg.core.states import State
 from hedge_leg.engine import Engine, HostPair
@@ -24,15 +24,21 @@ _PATIENCE_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class UnwindPlan:
-    """What an unwind would do: base units and expected prices (quote) of both legs, expected fees of spot."""
+    """What an unwind would do: base units and expected average prices (quote per base) of both legs.
+
+    A price is None where its book does not hold all of it. `spread_cost`: what the expected prices lose
+    against the middle of the books; `fees`: of both legs, both in quote.
+    """
 
     carry_id: str
     pair: str
     symbol: str
     perp_qty: Decimal
     spot_qty: Decimal
+    perp_px: Decimal | None
     spot_px: Decimal | None
-    spot_fee: Decimal
+    spread_cost: Decimal
+    fees: Decimal
 
 
 def look(engine: Engine, pairs: Iterable[str]) -> list[Finding]:
@@ -82,14 +88,22 @@ def accept_spot(engine: Engine, carry: Carry) -> None:
     engine.record(carry, ev.InventoryAdjusted(now_ms, f"operator-{now_ms}", change, px, text))
 
 
-def plan_unwind(engine: Engine, carry_id: str) -> UnwindPlan:
+def plan_unwind(engine: Engine, carry_id: str, perp_book: Book, perp_fee_rate: Decimal) -> UnwindPlan:
     """Return what an unwind of a carry would trade. ConfigError for a carry that does not live."""
     carry = living(engine, carry_id)
-    rules = engine.spot.rules(carry.facts.symbol)
-    qty = carry.spot_qty
-    px = average_px(engine.spot.book(carry.facts.symbol).bids, qty) if qty > 0 else None
-    fee = (px or ZERO) * qty * rules.fee_rate
-    return UnwindPlan(carry_id, carry.facts.pair, carry.facts.symbol, carry.short_qty, qty, px, fee)
+    facts, rules = carry.facts, engine.spot.rules(carry.facts.symbol)
+    short, held = max(carry.short_qty, ZERO), lots_down(max(carry.spot_qty, ZERO), rules.lot)
+    spot_book = engine.spot.book(facts.symbol)
+    perp_px = average_px(perp_book.asks, short) if short else None
+    spot_px = average_px(spot_book.bids, held) if held else None
+    spread = fees = ZERO
+    if perp_px is not None:
+        spread += (perp_px - perp_book.mid_px) * short
+        fees += perp_px * short * perp_fee_rate
+    if spot_px is not None:
+        spread += (spot_book.mid_px - spot_px) * held
+        fees += spot_px * held * rules.fee_rate
+    return UnwindPlan(carry_id, facts.pair, facts.symbol, short, held, perp_px, spot_px, spread, fees)
 
 
 def unwind(engine: Engine, carry_id: str) -> Carry:
@@ -106,7 +120,12 @@ def unwind(engine: Engine, carry_id: str) -> Carry:
         carry = engine.record(carry, ev.Released(now_ms, "operator: unwind"))
     engine.host[carry.facts.pair] = HostPair()  # freqtrade does not run: nobody else closes the perp
     engine.record(carry, ev.RollbackStarted(now_ms, "unwound by the operator"))
-    return engine.pump(carry_id, patience_ms=_PATIENCE_MS)
+    carry = engine.pump(carry_id, patience_ms=_PATIENCE_MS)
+    try:  # the bot may not be started again before late facts are past taking
+        Watch(engine).settle(carry)
+    except VenueUnavailable as error:
+        engine.notify(f"exact fees and funding are not known yet: {error}")
+    return engine.carries[carry_id]
 
 
 def living(engine: Engine, carry_id: str) -> Carry:

@@ -1,20 +1,21 @@
 """What an operator does by hand after the bot was stopped: reconcile, unwind, verify (hedge-leg)."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from hedge_leg.__main__ import app
+from hedge_leg.adapters.ccxt_perp import CcxtPerpVenue
 from hedge_leg.adapters.sql_journal import open_journal
 from hedge_leg.core.reconcile import Kind
 from hedge_leg.core.states import State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import ConfigError
-from hedge_leg.operations import apply_findings, look, plan_unwind, unwind
+from hedge_leg.operations import apply_findings, living, look, plan_unwind, unwind
 from hedge_leg.watch import Watch
 from tests.host.live_harness import PAIR, DrivenClock, Rig
 from tests.host.live_world import SPOT_LOOK, SPOT_POST, loop_safely, opened, rule, world
@@ -70,9 +71,13 @@ def test_an_unknown_order_is_resolved_by_reconcile(tmp_path: Path) -> None:
 def test_unwind_shows_what_it_will_do_and_leaves_both_legs_flat(tmp_path: Path) -> None:
     with world(tmp_path) as made, operated(opened(made)) as engine:
         carry_id = engine.alive()[0].carry_id
-        plan = plan_unwind(engine, carry_id)
+        assert isinstance(engine.perp, CcxtPerpVenue)
+        plan = plan_unwind(engine, carry_id, engine.perp.book(PAIR), Decimal("0.0005"))
         assert plan.perp_qty == engine.perp.short_qty(PAIR)
+        assert plan.perp_px is not None
         assert plan.spot_px is not None
+        notional = plan.perp_qty * plan.perp_px
+        assert notional * Decimal("0.001") < plan.fees + plan.spread_cost < notional * Decimal("0.003")
         after = unwind(engine, carry_id)
         assert after.state is State.IDLE
         assert engine.perp.short_qty(PAIR) == 0
@@ -94,7 +99,7 @@ def test_unwind_of_an_unknown_carry_names_those_that_live(tmp_path: Path) -> Non
     with world(tmp_path) as made, operated(opened(made)) as engine:
         there = engine.alive()[0].carry_id
         with pytest.raises(ConfigError, match=there):
-            plan_unwind(engine, "BTC00000000")
+            living(engine, "BTC00000000")
 
 
 def test_verify_journal_finds_nothing_in_a_whole_journal_and_may_run_beside_the_bot(tmp_path: Path) -> None:
@@ -103,46 +108,3 @@ def test_verify_journal_finds_nothing_in_a_whole_journal_and_may_run_beside_the_
         url = f"sqlite:///{tmp_path / 'hedge_leg.sqlite'}"
         result = CliRunner().invoke(app, ["verify-journal", "--journal", url])
         assert (result.exit_code, result.output) == (0, "the journal is whole\n")
-
-
-def test_a_reconcile_beside_a_running_bot_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with world(tmp_path) as made:
-        opened(made)
-        config = tmp_path / "config.json"
-        config.write_text('{"exchange": {"name": "binance"}}')
-        options = ["-c", str(config), "--userdir", str(tmp_path)]
-        result = CliRunner().invoke(app, ["reconcile", *options])
-        assert result.exit_code != 0
-        assert "driven by" in str(result.exception)
-
-
-def test_status_and_statement_show_the_pair_beside_the_running_bot(tmp_path: Path) -> None:
-    with world(tmp_path) as made:
-        opened(made)
-        url = f"sqlite:///{tmp_path / 'hedge_leg.sqlite'}"
-        shown = CliRunner().invoke(app, ["status", "--journal", url, "--json", str(tmp_path / "status.json")])
-        assert shown.exit_code == 0, shown.output
-        rows = json.loads((tmp_path / "status.json").read_text())
-        assert [(row["pair"], row["state"]) for row in rows] == [(PAIR, "ACTIVE")]
-        told = CliRunner().invoke(app, ["statement", "--journal", url, "--csv", str(tmp_path / "facts.csv")])
-        assert told.exit_code == 0, told.output
-        assert "as they must" in told.output
-        assert len((tmp_path / "facts.csv").read_text().splitlines()) >= 3
-
-
-def test_statement_of_an_unknown_carry_a_bad_time_and_an_existing_csv_are_one_line(tmp_path: Path) -> None:
-    with world(tmp_path) as made:
-        opened(made)
-        url = f"sqlite:///{tmp_path / 'hedge_leg.sqlite'}"
-        there = tmp_path / "there.csv"
-        there.write_text("mine")
-        for options in (["NOBODY"], ["--since", "yesterday"], ["--csv", str(there)]):
-            result = CliRunner().invoke(app, ["statement", "--journal", url, *options])
-            assert isinstance(result.exception, ConfigError)
-            assert "\n" not in str(result.exception)
-        assert there.read_text() == "mine"
-
-
-def test_status_of_a_journal_that_is_not_there_says_so(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["status", "--userdir", str(tmp_path)])
-    assert isinstance(result.exception, ConfigError)

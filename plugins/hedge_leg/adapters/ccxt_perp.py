@@ -14,9 +14,11 @@ from hedge_leg.adapters.ccxt_client import NO_RETRY, dialect_of, strict
 from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
 from hedge_leg.core.amounts import ZERO, exact
 from hedge_leg.core.events import PerpPart
+from hedge_leg.core.market import Book
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import Clock, FundingPayment, PerpOrder
 
+Levels = tuple[tuple[Decimal, Decimal], ...]
 _SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id")
 _FINAL = frozenset({"closed", "canceled", "expired", "rejected"})
 _LIVE = frozenset({"open", "canceling"})
@@ -71,6 +73,21 @@ class CcxtPerpVenue:
         if order is None or order.open:
             raise OutcomeUnknown(f"close of {pair}: {reason}")
         return order
+
+    def book(self, pair: str) -> Book:
+        """Return the best 50 levels of either side in base units; VenueUnavailable when a side is empty."""
+        sides = self._calls.read(f"book of {pair}", lambda: self._read_book(pair))
+        return Book(*sides, at_ms=self._clock.now_ms())
+
+    def _read_book(self, pair: str) -> tuple[Levels, Levels]:
+        size, row = self._size(pair), self._client.fetch_order_book(pair, 50)
+        bids, asks = (
+            tuple((exact(level[0]), exact(level[1]) * size) for level in row[side])
+            for side in ("bids", "asks")
+        )
+        if not bids or not asks:
+            raise ValueError("a side of the book is empty")
+        return bids, asks
 
     def find(self, pair: str, client_id: str) -> PerpOrder | None:
         """Look one of our perp orders up by client id; None when the venue does not know it."""
