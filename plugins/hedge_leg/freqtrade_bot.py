@@ -5,7 +5,7 @@ hyperopt never load it, so that their workers stay small.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -84,7 +84,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     watch = watch_for(settings, engine)
     live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
     idle_s = settings.execution.idle_after_sec
-    return LiveLeg(
+    leg = LiveLeg(
         engine,
         watch,
         FreqtradeTrades(),
@@ -99,6 +99,18 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         sentinel=Sentinel(watch.tick_alone, idle_s=idle_s) if live else None,
         one_pot=not live and settings.paper.spot_balance is None,
     )
+    exchange.get_funding_fees = _pairs_funding(leg, exchange.get_funding_fees)
+    return leg
+
+
+def _pairs_funding(leg: LiveLeg, perps_own: Callable[..., float]) -> Callable[..., float]:
+    """Return what freqtrade is told to be the running funding: what the pair shows, where a pair is held."""
+
+    def get_funding_fees(pair: str, *args: Any, **kwargs: Any) -> float:
+        shown = leg.beside_orders(pair)
+        return perps_own(pair, *args, **kwargs) if shown is None else shown
+
+    return get_funding_fees
 
 
 def _host_config(config: Mapping[str, Any], exchange: Any, whitelist: Sequence[str]) -> HostConfig:

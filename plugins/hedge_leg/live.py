@@ -61,6 +61,7 @@ class LiveLeg:
     one_pot: bool = False  # a dry-run whose one wallet pays for both legs, as a backtest's does
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
+    _beside: dict[str, float] = field(default_factory=dict)
 
     def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Return the features of what the exchange serves now; DataError where it does not cover them."""
@@ -104,6 +105,7 @@ class LiveLeg:
                 carry = engine.pump(carry.carry_id, patience_ms=2 * engine.policy.open_timeout_ms)
             self._settle(carry)
             self._book(trade, engine.carries[carry.carry_id])
+            self._show_one(trade, engine.carries[carry.carry_id])
 
     def _settle(self, carry: Carry) -> None:
         try:
@@ -170,14 +172,29 @@ class LiveLeg:
         self._decompose(trade, carry)
 
     def _show(self) -> None:
+        self._beside.clear()
         for trade in self.trades.open_trades():
             carry = self._carry_of(trade)
-            if carry is None or carry.trade_id != trade.id:
-                continue
-            spot_px = self.spot_px(carry.facts.symbol)
-            if spot_px is not None:
-                show_open(trade, carry, spot_px)
-            self._decompose(trade, carry)
+            if carry is not None and carry.trade_id == trade.id:
+                self._show_one(trade, carry)
+                self._decompose(trade, carry)
+
+    def _show_one(self, trade: LiveTrade, carry: Carry) -> None:
+        """Let an open trade show the pair's present P&L, and remember what freqtrade must not replace."""
+        self._beside.pop(trade.pair, None)
+        spot_px = self.spot_px(carry.facts.symbol) if trade.is_open else None
+        if spot_px is not None:
+            show_open(trade, carry, spot_px)
+            slots = sum(order.funding_fee or 0.0 for order in trade.orders)
+            self._beside[trade.pair] = (trade.funding_fees or 0.0) - slots
+
+    def beside_orders(self, pair: str) -> float | None:
+        """Return what an open trade shows beside its orders' slots, quote; None where no loop has shown it.
+
+        freqtrade asks its exchange for running funding twice an hour and at every order, and would show the
+        perp alone until the next loop.
+        """
+        return self._beside.get(pair)
 
     def _decompose(self, trade: LiveTrade, carry: Carry) -> None:
         try:

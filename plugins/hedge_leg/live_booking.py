@@ -87,9 +87,17 @@ def show_open(trade: LiveTrade, carry: Carry, spot_px: Decimal) -> None:
         return
     kept = books(carry)
     spot_open = kept.ledger.spot_qty * spot_px - kept.ledger.balance(Account.SPOT_COST)
-    realized = unknown_to_host(trade, carry, orders)
+    unknown = unknown_to_host(trade, carry, orders)
     _recalculate(trade)
-    trade.funding_fees = realized + float(spot_open)
+    realized = sum(order.funding_fee or 0.0 for order in _up_to_last_exit(trade, orders))
+    rounded = float(kept.perp_entry_value) - trade.amount * trade.open_rate  # its average price, to a tick
+    trade.funding_fees = unknown - realized + float(spot_open) + rounded
+
+
+def _up_to_last_exit(trade: LiveTrade, orders: list[OrderView]) -> list[OrderView]:
+    """Return the orders whose slots freqtrade has already counted as realized profit."""
+    exits = [number for number, order in enumerate(orders, 1) if order.ft_order_side != trade.entry_side]
+    return orders[: exits[-1]] if exits else []
 
 
 def decomposition(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> dict[str, float | str]:

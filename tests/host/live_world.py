@@ -9,12 +9,14 @@ from tempfile import mkdtemp
 from typing import Any
 
 from hedge_leg.core.states import State
+from paper_exchange.account import Account
 from paper_exchange.sample import write_sample_market
 from paper_exchange.store import CandleStore
 from tests.host.live_harness import Exchange, Rig, rig
-from tests.paper_exchange.conftest import serving
+from tests.paper_exchange.conftest import at_ms, serving
 from tests.soak.books import differences
 
+AT = datetime(2024, 2, 10, 13, 7, 30, tzinfo=UTC)  # not in the candle that opens at a settlement
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 SPOT_POST = {"method": "POST", "path": SPOT_ORDER}
 PERP_POST = {"method": "POST", "path": PERP_ORDER}
@@ -22,21 +24,33 @@ SPOT_LOOK = {"method": "GET", "path": SPOT_ORDER}
 
 
 @cache
-def market() -> tuple[Path, CandleStore]:
-    """Write and load 45 days of BTC once per process."""
+def market(*coins: str) -> tuple[Path, CandleStore]:
+    """Write and load 45 days of coins (BTC) once per process; BNB moves like SOL."""
     folder = Path(mkdtemp(prefix="live-market-"))
     first, last = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 15, tzinfo=UTC)
-    write_sample_market(folder, start=first, end=last, coins=("BTC",))
+    models = tuple("SOL" if coin == "BNB" else coin for coin in coins) or ("BTC",)
+    write_sample_market(folder, start=first, end=last, coins=models)
+    if "BNB" in coins:
+        for path in folder.rglob("SOL_*"):
+            path.rename(path.with_name(path.name.replace("SOL_", "BNB_")))
     return folder, CandleStore.load(folder)
 
 
 @contextmanager
-def world(folder: Path, *, dry: bool = False, **changes: Any) -> Iterator[Rig]:
+def world(
+    folder: Path,
+    *,
+    dry: bool = False,
+    account: Account | None = None,
+    coins: tuple[str, ...] = ("BTC",),
+    at: datetime = AT,
+    **changes: Any,
+) -> Iterator[Rig]:
     """Serve the market to an account of the test's own, and rig a bot up that is not started."""
-    datadir, store = market()
-    with serving(datadir, store) as running:
+    datadir, store = market(*coins)
+    with serving(datadir, store, account or Account.funded(at_ms(at))) as running:
         exchange = Exchange(running.url)
-        exchange.post("clock", {"advance_ms": 3_600_000})  # past the candle that opens at a settlement
+        exchange.post("clock", {"now_ms": at_ms(at)})
         with rig(exchange, folder, dry=dry, **({"stake_amount": 20_000.0} | changes)) as made:
             yield made
 
