@@ -117,7 +117,8 @@ class Story:
         )
         self.show.tell(
             f"it {how}: [bold green]hedged[/], "
-            f"short {short(carry.short_qty)}, spot {short(carry.spot_qty)} BTC"
+            f"short {short(carry.short_qty)}, spot {short(carry.spot_qty)} BTC, "
+            f"{(carry.hedged_lag_ms or 0) / 1000:.1f} s after the perp's fill"
         )
         return carry
 

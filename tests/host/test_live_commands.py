@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.configuration.config_validation import validate_config_schema
+from freqtrade.enums import RunMode
 from typer.testing import CliRunner, Result
 
 from hedge_leg.__main__ import app, exit_status
 from hedge_leg.adapters.sql_journal import open_journal
+from hedge_leg.config_files import read_files, trades_for_real
 from hedge_leg.core.accounts import books
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.states import State
@@ -203,6 +206,27 @@ def test_bad_input_to_statement_is_one_line_and_writes_nothing(tmp_path: Path) -
         ):
             assert told in hedge_leg("statement", "--userdir", tmp_path, *extra, status=2)
         assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("mode", ["dryrun", "live"])
+def test_the_shipped_layers_are_complete_for_freqtrade_and_hold_no_secret(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREQTRADE__API_SERVER__PASSWORD", "from-the-environment")
+    shipped = Path(__file__).parents[2] / "user_data" / "config"
+    for path in (shipped / "base.json", shipped / f"{mode}.json"):
+        written = json.loads(path.read_text())
+        blocks = [
+            written,
+            written.get("exchange", {}),
+            written.get("api_server", {}),
+            written.get("hedge_leg", {}),
+        ]
+        names = ("key", "secret", "password", "jwt_secret_key", "ws_token")
+        assert not [name for block in blocks for name in names if block.get(name)]
+    merged = read_files([shipped / "base.json", shipped / f"{mode}.json"])
+    validate_config_schema(merged | {"runmode": RunMode.LIVE, "stoploss": -0.99, "minimal_roi": {"0": 100}})
+    assert trades_for_real(merged) is (mode == "live")
 
 
 def test_every_command_has_an_example_in_its_help() -> None:

@@ -78,7 +78,7 @@ class Carry:
     began_ms: int = 0
     perp_known_ms: int = 0  # when the latest perp fill was journaled
     first_sent_lag_ms: int | None = None
-    hedged_lag_ms: int | None = None
+    hedged_lag_ms: int | None = None  # of the opening; kept to the end
 
     @property
     def facts(self) -> ev.Announced:

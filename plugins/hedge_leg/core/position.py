@@ -96,7 +96,6 @@ def _set_perp(carry: Carry, fact: PerpFact) -> None:
 
 def _new_gap(carry: Carry) -> None:
     carry.misses = 0
-    carry.hedged_lag_ms = None
 
 
 def _perp_close_intended(carry: Carry, event: ev.PerpCloseIntended) -> None:

@@ -125,7 +125,10 @@ def test_partly_filled_refused_and_disproved_orders_are_misses_and_a_hedge_forge
 
 def test_lags_are_measured_from_the_fact_of_the_perp_fill() -> None:
     one = carry(sold("1", at_ms=START_MS + 100), intended(at_ms=START_MS + 300), *bought("1")[1:], HEDGED)
-    assert (one.first_sent_lag_ms, one.hedged_lag_ms) == (200, HEDGED.at_ms - START_MS - 100)
+    lags = (200, HEDGED.at_ms - START_MS - 100)
+    assert (one.first_sent_lag_ms, one.hedged_lag_ms) == lags
+    ended = evolve(one, ROLLBACK)
+    assert (ended.first_sent_lag_ms, ended.hedged_lag_ms) == lags  # an operator asks after the end, too
 
 
 def test_a_hand_made_adjustment_counts_once() -> None:
