@@ -42,12 +42,12 @@ def world(
     *,
     dry: bool = False,
     account: Account | None = None,
-    coins: tuple[str, ...] = ("BTC",),
+    candles: tuple[Path, CandleStore] | None = None,
     at: datetime = AT,
     **changes: Any,
 ) -> Iterator[Rig]:
-    """Serve the market to an account of the test's own, and rig a bot up that is not started."""
-    datadir, store = market(*coins)
+    """Serve a market to an account of the test's own, and rig a bot up that is not started."""
+    datadir, store = candles or market()
     with serving(datadir, store, account or Account.funded(at_ms(at))) as running:
         exchange = Exchange(running.url)
         exchange.post("clock", {"now_ms": at_ms(at)})

@@ -20,7 +20,7 @@ from paper_exchange.account import Account
 from paper_exchange.fees import Fees
 from paper_exchange.signing import REHEARSAL
 from tests.host.live_harness import PAIR, STRATEGIES, Rig
-from tests.host.live_world import AT, PERP_POST, opened, rule, spot_orders, world
+from tests.host.live_world import AT, PERP_POST, market, opened, rule, spot_orders, world
 from tests.paper_exchange.conftest import at_ms
 from tests.soak.books import differences
 
@@ -28,7 +28,7 @@ HOUR = 3600.0
 BEFORE_A_RALLY = datetime(2024, 1, 21, 5, 7, 30, tzinfo=UTC)  # of 12 % in 30 hours
 PROFIT_TOLERANCE = 2e-8  # freqtrade rounds each part it shows to 1e-8
 KEYS = {"key": REHEARSAL.key, "secret": REHEARSAL.secret}
-DIRECTED = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
+DIRECTED: dict[str, Any] = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
 SHOWN_KEYS = {
     *("hedge_state", "spot_qty", "spot_avg_px", "basis_pnl", "funding", "fees", "unhedged_usd_s"),
     *("carry_id", "unhedged_worst_usd", "retries", "rollbacks", "ms_to_spot_sent", "ms_to_hedged"),
@@ -209,7 +209,7 @@ def test_a_plan_below_the_minimum_notional_is_refused_before_anything_is_sent(tm
 def test_fees_in_bnb_are_costs_of_the_pair(tmp_path: Path) -> None:
     fees = Fees(spot_in_bnb=True, perp_in_bnb=True)
     account = Account.funded(at_ms(AT), bnb=Decimal(10), fees=fees)
-    with world(tmp_path, account=account, coins=("BTC", "BNB")) as made:
+    with world(tmp_path, account=account, candles=market("BTC", "BNB")) as made:
         opened(made).loop(2)
         assert {fill.fee_asset for fill in made.carry().fills.values()} == {"BNB"}
         assert all(fill.fee_value > 0 for fill in made.carry().fills.values())
