@@ -25,7 +25,8 @@ class CutWire:
     def arm(self, word: bytes, cut: str, *, keeps_server: bool = False) -> None:
         """Cut the connection whose client says `word` next, when it executes what it has prepared with it.
 
-        `cut`: "before" it reaches the server, "after" the server has answered, or "racing" with the server.
+        `cut`: "before" it reaches the server, "after" the server has answered, or "racing" with the server;
+        "silent" and "silent before" let the client wait for ever, with and without the server knowing.
         The server's side closes too, unless it is kept: then the server believes in its client for ever.
         """
         self._word, self._when, self._keep_server = word, cut, keeps_server
@@ -65,10 +66,11 @@ class CutWire:
 
     def _break(self, data: bytes, client: socket.socket, server: socket.socket) -> None:
         self._muted = client
-        if self._when == "after":
+        if self._when in ("after", "silent"):
             server.sendall(data)
             self._answered.wait(10)
-        client.shutdown(socket.SHUT_RDWR)
+        if not self._when.startswith("silent"):
+            client.shutdown(socket.SHUT_RDWR)
         if self._when == "racing":
             server.sendall(data)
         if not self._keep_server:
@@ -76,10 +78,13 @@ class CutWire:
         self.cut.set()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Forward what the server says, and that it left."""
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if sink is self._muted:
                     self._answered.set()
                 else:
                     sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)
+        if sink is not self._muted:
+            with contextlib.suppress(OSError):
+                sink.shutdown(socket.SHUT_RDWR)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from hedge_leg.adapters import sql_journal_postgres
 from hedge_leg.adapters.sql_journal import SqlJournal, open_journal, verify
 from hedge_leg.errors import ConfigError, JournalError, LeaseHeld, VersionConflict
 from tests.hedge_leg.cut_wire import CutWire
@@ -95,6 +96,25 @@ def test_commit_that_never_arrived_is_an_error_with_nothing_written_and_the_next
     assert list(journal.read("c1")) == numbered("c1", announced())
     journal.append("c1", 1, [paid(2)])
     assert list(journal.read("c1")) == numbered("c1", announced(), paid(2))
+    assert verify(direct) == []
+
+
+@pytest.mark.parametrize(("cut", "happened"), [("silent", True), ("silent before", False)])
+def test_server_that_never_answers_is_given_up_and_the_commit_looked_up(
+    journal: SqlJournal, wire: CutWire, direct: str, monkeypatch: pytest.MonkeyPatch, cut: str, happened: bool
+) -> None:
+    monkeypatch.setattr(sql_journal_postgres, "_ANSWER_SEC", 2.0)
+    wire.arm(b"COMMIT", cut, keeps_server=True)
+    if happened:
+        journal.append("c1", 1, [paid(1)])
+    else:
+        with pytest.raises(
+            JournalError, match=r"no answer within 2 s, connection closed; nothing was written"
+        ):
+            journal.append("c1", 1, [paid(1)])
+    monkeypatch.undo()
+    journal.append("c1", 1 + happened, [paid(2)])
+    assert len(journal.read("c1")) == 2 + happened
     assert verify(direct) == []
 
 

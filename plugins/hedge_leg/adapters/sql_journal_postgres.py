@@ -9,6 +9,7 @@ import hashlib
 import os
 import socket
 import time
+from collections.abc import Callable, Generator
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from hedge_leg.errors import ConfigError, JournalError, LeaseHeld
 
 _LEASE_TRIES = 60  # for an own session that is about to end
 _LEASE_PAUSE_SEC = 0.05
+_ANSWER_SEC = 5.0  # a connection that says nothing for so long is given up
 _MOST_NAME = 63  # characters of application_name that PostgreSQL keeps
 # libpq: a dead network is noticed after seconds, not hours; every statement is prepared at its first use
 _CONNECT: dict[str, Any] = {
@@ -34,7 +36,7 @@ _CONNECT: dict[str, Any] = {
 # the server: a commit is on disk when it answers, and a vanished client loses its lease soon
 _SESSION = {
     "synchronous_commit": "on",
-    "statement_timeout": "15s",
+    "statement_timeout": "4s",
     "lock_timeout": "2s",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -48,6 +50,35 @@ _HOLDER = sa.text(
 _END_SESSION = sa.text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start::text = :began"
 )
+
+
+def _impatient_connect() -> Callable[..., Any]:
+    """Return psycopg's `connect` for connections that wait `_ANSWER_SEC` for an answer, then close.
+
+    libpq would wait for ever on a connection that is alive but silent, with a leg unhedged meanwhile.
+    """
+    import psycopg  # noqa: PLC0415 - optional: only journals in PostgreSQL need it
+
+    class Impatient(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
+            return super().wait(self._limited(gen), *args, **named)
+
+        def _limited(self, gen: Any) -> Generator[Any, Any, Any]:
+            end = time.monotonic() + _ANSWER_SEC
+            try:
+                wanted = next(gen)
+                while True:
+                    ready = yield wanted
+                    if not ready and time.monotonic() > end:
+                        self.close()
+                        raise psycopg.OperationalError(
+                            f"no answer within {_ANSWER_SEC:g} s, connection closed"
+                        )
+                    wanted = gen.send(ready)
+            except StopIteration as done:
+                return done.value
+
+    return Impatient.connect
 
 
 class PostgresStore:
@@ -67,6 +98,7 @@ class PostgresStore:
         name = f"hedge-leg {os.getpid()}@{socket.gethostname()}"[:_MOST_NAME]
         options = {key: value for key, value in _CONNECT.items() if key not in url.query}
         try:
+            connect = _impatient_connect()
             self._engine: Engine = sa.create_engine(
                 url.set(drivername="postgresql+psycopg"),
                 connect_args={**options, "application_name": name},
@@ -77,6 +109,7 @@ class PostgresStore:
             raise ConfigError(
                 f"journal {self.where}: {error.name} is not installed, pip install 'psycopg[binary]'"
             ) from error
+        sa.event.listen(self._engine, "do_connect", lambda _d, _r, args, named: connect(*args, **named))
 
     def open(self, *, create: bool) -> None:
         """Check the server, create or migrate the tables. ConfigError, LeaseHeld, JournalError."""
