@@ -5,6 +5,7 @@ an answer is journaled as unknown; a read that failed changes nothing and is tri
 """
 
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, assert_never
 
@@ -23,7 +24,8 @@ from hedge_leg.core.plan import (
     ReadBook,
     Rest,
 )
-from hedge_leg.core.reconcile import disprove_order, lost_perp_orders
+from hedge_leg.core.reconcile import asked_for, change_of, changed_orders, disprove_order
+from hedge_leg.core.states import State
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import PerpOrder
 
@@ -135,41 +137,52 @@ def _prove(engine: "Engine", carry: Carry, intent: OrderIntent, later_ms: int) -
         engine.record(carry, ev.SpotDisproved(now_ms, intent.client_id, text))
         return 0
     absent_ms = getattr(order, "absent_ms", None) or now_ms
-    if now_ms - absent_ms > _STUCK_GRACES * engine.policy.grace_ms:
+    stuck = now_ms - absent_ms > _STUCK_GRACES * engine.policy.grace_ms
+    if stuck and carry.state is not State.HALTED:
         engine.record(carry, ev.Halted(now_ms, f"order {intent.client_id} is not found, yet {doubt}"))
         return 0
     return later_ms
 
 
 def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
-    """Prove that an announced carry has no perp order, or adopt the one that freqtrade lost."""
-    facts, now_ms = carry.facts, engine.clock.now_ms()
+    """Prove that a carry has no perp order it does not know, or adopt the one that freqtrade lost."""
+    pair, now_ms = carry.facts.pair, engine.clock.now_ms()
     try:
-        short = engine.perp.short_qty(facts.pair)
-        orders = engine.perp.orders_since(facts.pair, carry.began_ms - LOOK_BACK_MS)
+        short = engine.perp.short_qty(pair)
+        orders = engine.perp.orders_since(pair, carry.began_ms - LOOK_BACK_MS)
     except VenueUnavailable as error:
         logger.warning("carry=%s perp side unknown: %s", carry.carry_id, error)
         return False
-    known = {key for other in engine.carries.values() for key in other.perp}
-    lost = lost_perp_orders(carry, orders, known)
-    host = engine.host.get(facts.pair)
+    others = {key for one in engine.carries.values() if one is not carry for key in one.perp}
+    lost = changed_orders(carry, orders, others)
+    host = engine.host.get(pair)
     opens = [order for order in orders if order.open and not order.reduce_only]
     if opens and host is not None and host.working:
         return False  # freqtrade's own entry rests in the book
-    if not lost and not short and not opens:
-        engine.perp_absent.add(carry.carry_id)
+    if not lost and not opens and short == carry.short_qty:
+        engine.perp_absent[carry.carry_id] = carry.version
         return True
     if lost and not any(order.open for order in lost):
-        adopted: list[ev.Event] = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
-        if host is None or not host.open:
-            text = "freqtrade was told that its entry failed; the exchange filled it"
-            adopted.append(ev.RollbackStarted(now_ms, text))
-        engine.record(carry, *adopted)
+        _adopt_lost(engine, carry, lost)
         return True
-    if now_ms - carry.began_ms > _STUCK_GRACES * engine.policy.grace_ms:
-        engine.record(carry, ev.Halted(now_ms, f"{facts.pair} has a position of {-short} nobody journaled"))
+    since_ms = max(carry.began_ms, carry.perp_known_ms)
+    if now_ms - since_ms > _STUCK_GRACES * engine.policy.grace_ms:
+        engine.record(carry, ev.Halted(now_ms, f"{pair} has a position of {-short} nobody journaled"))
         return True
     return False
+
+
+def _adopt_lost(engine: "Engine", carry: Carry, lost: Sequence[PerpOrder]) -> None:
+    """Take over orders that freqtrade does not know, and leave the position again if it has no trade."""
+    now_ms, host = engine.clock.now_ms(), engine.host.get(carry.facts.pair)
+    grown = -sum((change_of(carry, order) for order in lost), Decimal(0))
+    adopted: list[ev.Event] = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
+    if carry.perp and grown > 0 and not asked_for(carry, grown):
+        adopted.append(ev.Halted(now_ms, f"somebody else made the short larger by {grown}"))
+    elif host is None or not host.open:
+        text = "freqtrade was told that its entry failed; the exchange filled it"
+        adopted.append(ev.RollbackStarted(now_ms, text))
+    engine.record(carry, *adopted)
 
 
 def perp_filled(engine: "Engine", order: PerpOrder, source: ev.PerpSource) -> ev.PerpFilled:

@@ -55,7 +55,7 @@ class Engine:
     broken: str = ""
     perp_closable: bool = True  # whether the perp venue takes our reduce-only orders (not in dry-run)
     recovered: bool = False  # the carries of the last run have been reconciled
-    perp_absent: set[str] = field(default_factory=set)  # carries whose perp order is proven not to exist
+    perp_absent: dict[str, int] = field(default_factory=dict)  # version at which no unknown perp order exists
     perp_agreed_ms: dict[str, int] = field(default_factory=dict)  # when the exchange's position last agreed
     decide: Decide = decide
     _not_before: dict[str, int] = field(default_factory=dict)
@@ -198,7 +198,7 @@ class Engine:
             now_ms=self.clock.now_ms(),
             rules=rules,
             book=book,
-            perp_absent=carry.carry_id in self.perp_absent,
+            perp_absent=self.perp_absent.get(carry.carry_id) == carry.version,
             perp_working=host.working,
             host_open=host.open,
             perp_closable=self.perp_closable,

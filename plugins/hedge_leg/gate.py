@@ -80,7 +80,6 @@ def _announce(engine: Engine, plan: EntryPlan, *, observe_only: bool) -> Verdict
     first: list[ev.Event] = [announced]
     if plan.fixed_cost:
         first.append(ev.CostCharged(now_ms, "fixed", "fixed", plan.fixed_cost))
-    engine.perp_absent.discard(carry_id)
     engine.record(Carry(carry_id), *first)
     return Verdict(True, carry_id)
 

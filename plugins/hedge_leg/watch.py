@@ -7,14 +7,14 @@ made it must add up.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedge_leg.core import events as ev
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.decide import exceeds_bound
-from hedge_leg.core.reconcile import Kind, Snapshot, findings, lost_perp_orders
+from hedge_leg.core.reconcile import Kind, Snapshot, asked_for, change_of, changed_orders, findings
 from hedge_leg.core.states import State
 from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
 from hedge_leg.engine import Engine, HostPair
@@ -181,7 +181,7 @@ class Watch:
             return
         orders = engine.perp.orders_since(carry.facts.pair, carry.began_ms - LOOK_BACK_MS)
         lost = changed_orders(carry, orders, self._known_perp(carry))
-        if not lost or carry.short_qty - sum(_change(carry, order) for order in lost) != short:
+        if not lost or carry.short_qty - sum(change_of(carry, order) for order in lost) != short:
             if now_ms - since_ms > 20 * engine.policy.grace_ms:
                 text = f"the exchange shows a short of {short}, the orders explain {carry.short_qty}"
                 if carry.state is not State.HALTED:
@@ -197,15 +197,14 @@ class Watch:
         """Take the exchange's orders over; what made the position larger is closed again, reduce-only."""
         engine, now_ms = self.engine, self.engine.clock.now_ms()
         strange = [order for order in lost if order.qty < 0 and not self._of_freqtrade(carry, order)]
-        grown = -sum((_change(carry, order) for order in strange), Decimal(0))
+        grown = -sum((change_of(carry, order) for order in strange), Decimal(0))
         facts = [perp_filled(engine, order, ev.PerpSource.VENUE) for order in lost]
         carry = engine.record(carry, *facts)
         told = ", ".join(f"{order.order_id} {order.qty}" for order in lost)
         carry = engine.alarm(carry, f"adopted-{lost[0].order_id}", f"perp orders freqtrade missed: {told}")
         if grown <= 0:
             return
-        ours = any(abs(-asked.qty - grown) <= abs(asked.qty) / 50 for asked in carry.resizes)
-        if ours or carry.state is State.CLOSING:
+        if asked_for(carry, grown) or carry.state is State.CLOSING:
             close_perp(engine, carry, min(grown, carry.short_qty), "an addition whose answer was lost")
         elif carry.state is not State.HALTED:
             engine.record(carry, ev.Halted(now_ms, f"somebody else made the short larger by {grown}"))
@@ -278,16 +277,5 @@ def host_fills(engine: Engine, carry: Carry, host: HostTrade) -> Carry:
     return carry
 
 
-def changed_orders(carry: Carry, orders: Iterable[PerpOrder], others: set[str]) -> list[PerpOrder]:
-    """Return the venue's orders since the carry began that filled more than the carry knows of."""
-    fresh = lost_perp_orders(carry, orders, others)
-    return [order for order in fresh if _change(carry, order)]
-
-
 def _of(carry: Carry, pair: str) -> bool:
     return carry.announced is not None and carry.facts.pair == pair
-
-
-def _change(carry: Carry, order: PerpOrder) -> Decimal:
-    known = carry.perp.get(order.order_id)
-    return order.qty - known.qty if known is not None else order.qty

@@ -1,7 +1,7 @@
 """Exact amounts: Decimal quantities and money, lots, and bps as a type of their own."""
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 ZERO = Decimal(0)
 _TEN_THOUSAND = Decimal(10_000)
@@ -34,6 +34,11 @@ class Bps:
 def lots_down(quantity: Decimal, lot: Decimal) -> Decimal:
     """Return the largest multiple of `lot` that does not exceed `quantity` (both base units, >= 0)."""
     return (quantity / lot).to_integral_value(ROUND_FLOOR) * lot
+
+
+def nearest_lots(quantity: Decimal, lot: Decimal) -> Decimal:
+    """Return the multiple of `lot` that is nearest to `quantity` (both base units, >= 0)."""
+    return (quantity / lot).to_integral_value(ROUND_HALF_EVEN) * lot
 
 
 def money(amount: Decimal) -> Decimal:

@@ -6,12 +6,12 @@ between is the same as asking again. While an order's fate is unknown nothing el
 resent, and the other leg is not undone.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import assert_never
 
 from hedge_leg.core import events as ev
 from hedge_leg.core.accounts import books, entry_notional, exposure
-from hedge_leg.core.amounts import ZERO, lots_down
+from hedge_leg.core.amounts import ZERO, lots_down, nearest_lots
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account
 from hedge_leg.core.market import MarketRules, buy_limit, sell_limit
@@ -47,12 +47,12 @@ _WORKING_GRACES = 12  # grace times that freqtrade may wait for an entry before 
 def decide(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     """Return what to do next; an empty decision means that the carry needs nothing."""
     mode = carry.mode
-    if mode is None:
-        return Decision()
-    if carry.order is not None:
+    if carry.order is not None:  # while HALTED, too: what was sent must become known
         return _pursue(carry.order, sight, policy)
     if carry.perp_close is not None:
         return Decision(effect=LookPerp(carry.perp_close.client_id))
+    if mode is None:
+        return Decision()
     legs = joint_legs(carry, sight, policy, mode)
     return _remedied(REMEDIES[mode, *legs], carry, sight, policy)
 
@@ -84,9 +84,14 @@ def joint_legs(carry: Carry, sight: Sight, policy: Policy, mode: Mode) -> tuple[
     gap = held - short
     if abs(gap) <= tolerance(carry, rules, policy, mode):
         return perp, SpotLeg.EQUAL
-    if not rules.tradable(lots_down(abs(gap), rules.lot), px):
+    if not rules.tradable(_lots_of(gap, held, rules.lot), px):
         return perp, SpotLeg.EQUAL  # no order could make it smaller
     return perp, SpotLeg.UNDER if gap < 0 else SpotLeg.OVER
+
+
+def _lots_of(gap: Decimal, held: Decimal, lot: Decimal) -> Decimal:
+    """Return the order (base units, >= 0) that brings a gap nearest to zero; never more than is held."""
+    return min(nearest_lots(gap, lot), lots_down(held, lot)) if gap > 0 else nearest_lots(-gap, lot)
 
 
 def tolerance(carry: Carry, rules: MarketRules, policy: Policy, mode: Mode | None) -> Decimal:
@@ -148,7 +153,7 @@ def _buy(carry: Carry, sight: Sight, policy: Policy) -> Decision:
         return Decision(effect=ReadBook())
     rules = sight.rules
     gross = gap / (1 - rules.fee_rate) if rules.fee_in_base else gap
-    qty = (gross / rules.lot).to_integral_value(ROUND_HALF_EVEN) * rules.lot
+    qty = nearest_lots(gross, rules.lot)
     px = buy_limit(sight.book.asks[0][0], _slippage(carry, policy), rules.tick)
     if not rules.tradable(qty, sight.book.asks[0][0]):
         if sight.perp_working:
@@ -183,7 +188,7 @@ def _sell(carry: Carry, sight: Sight, policy: Policy, excess: Decimal) -> Decisi
         return Decision(effect=Rest(now + policy.poll_ms))
     if sight.book is None or not sight.book.bids:
         return Decision(effect=ReadBook())
-    qty = lots_down(excess, rules.lot)
+    qty = _lots_of(excess, carry.spot_qty, rules.lot)
     px = sell_limit(sight.book.bids[0][0], _slippage(carry, policy), rules.tick)
     purpose = Purpose.CLOSE if carry.mode is Mode.EXITING else Purpose.UNWIND
     return Decision(effect=_order(carry, rules, policy, Side.SELL, qty, px, purpose))
@@ -218,10 +223,10 @@ def _prove_no_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
 
 
 def _close(carry: Carry, sight: Sight, policy: Policy) -> Decision:
-    """End a carry whose legs are flat, unless an entry order of freqtrade's could still fill."""
-    if sight.perp_working and not sight.perp_absent:
+    """End a carry whose legs are flat, once the exchange's position and orders say so too."""
+    if carry.perp and not sight.perp_absent:
         ripe = sight.now_ms >= carry.perp_known_ms + _WORKING_GRACES * policy.grace_ms
-        return Decision(effect=ProveNoPerp() if ripe else Rest())
+        return Decision(effect=ProveNoPerp() if ripe or not sight.perp_working else Rest())
     told = _acknowledged(carry, sight, policy)
     return Decision((*told, _closed(carry, sight, policy, troubled=bool(told))))
 

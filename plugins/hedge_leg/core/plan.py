@@ -39,7 +39,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is seen now. `book` None: not read yet. `perp_absent`: proof that no perp order exists.
+    """What is seen now. `book` None: not read yet. `perp_absent`: proof of no unknown perp order.
 
     `perp_working`: freqtrade still has an open entry order; `host_open`: freqtrade has an open trade.
     `perp_closable`: there is a perp venue on which we could close reduce-only. `blind`: the book could not

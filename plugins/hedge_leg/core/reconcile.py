@@ -177,6 +177,22 @@ def _same(carry: Carry, base: str) -> bool:
     return carry.announced is not None and carry.facts.base == base
 
 
+def change_of(carry: Carry, order: PerpOrderSeen) -> Decimal:
+    """Return what an order has filled (signed base units) beyond what the carry knows."""
+    known = carry.perp.get(order.order_id)
+    return order.qty - known.qty if known is not None else order.qty
+
+
+def asked_for(carry: Carry, grown: Decimal) -> bool:
+    """Return whether freqtrade was lately asked to make the short larger by about `grown` base units."""
+    return any(abs(-asked.qty - grown) <= abs(asked.qty) / 50 for asked in carry.resizes)
+
+
+def changed_orders(carry: Carry, orders: Iterable[_Order], others: Iterable[str]) -> list[_Order]:
+    """Return the venue's orders since the carry began that filled more than the carry knows of."""
+    return [order for order in lost_perp_orders(carry, orders, others) if change_of(carry, order)]
+
+
 def lost_perp_orders(carry: Carry, orders: Iterable[_Order], known: Iterable[str]) -> list[_Order]:
     """Return orders of the venue since the announcement that no carry knows and that filled or may fill."""
     seen = set(known)

@@ -78,8 +78,7 @@ def _positions(monitor: Monitor, pair: str) -> None:
     carry, short = world.host.engine.of_pair(pair), world.perp.short_qty(pair)
     gap.until(world.clock.now_ms())
     if carry is None:
-        strangers = any(one.hands for one in world.perp.deals.get(pair, ()))
-        if short and not strangers:
+        if short and not _strangers(world, pair):
             raise Broken(4, f"{pair} is short {short} and no carry lives")
         return
     if carry.state is not State.ACTIVE:
@@ -140,7 +139,7 @@ def _bounded(world: World, carry: Carry) -> None:
 def _measured(monitor: Monitor, pair: str) -> None:
     # 8, first half: every naked moment is in the measured exposure.
     world, gap = monitor.world, monitor.gaps[pair]
-    if any(one.hands for one in world.perp.deals.get(pair, ())) and world.host.engine.of_pair(pair) is None:
+    if _strangers(world, pair):
         return
     measured, notional = ZERO, ZERO
     for carry in world.host.engine.carries.values():
@@ -153,12 +152,16 @@ def _measured(monitor: Monitor, pair: str) -> None:
         raise Broken(8, f"{pair} was naked for {gap.total_usd_s:.3f} quote x s, measured {measured:.3f}")
 
 
+def _strangers(world: World, pair: str) -> bool:
+    """Return whether human hands have traded the perp in a way that no carry had to take over."""
+    known = {key for carry in world.host.engine.carries.values() for key in carry.perp}
+    return any(one.hands and one.order_id not in known for one in world.perp.deals.get(pair, ()))
+
+
 def _cash(world: World) -> None:
     """Compare the change of both accounts with the sum of all ledgers, per asset."""
     booked: dict[str, Decimal] = defaultdict(Decimal)
-    known = {key for carry in world.host.engine.carries.values() for key in carry.perp}
-    deals = [one for made in world.perp.deals.values() for one in made]
-    strangers = any(one.hands and one.order_id not in known for one in deals)
+    strangers = any(_strangers(world, pair) for pair in world.perp.deals)
     for carry in world.host.engine.carries.values():
         ledger: Ledger = books(carry).ledger
         base, quote = carry.facts.base, carry.facts.quote

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.amounts import ZERO, lots_down, nearest_lots
 from hedge_leg.simulation.market import SimMarket
 
 _SHARE = Decimal("0.002")
@@ -45,4 +45,7 @@ class TrueGap:
         """Return whether a gap (base units, >= 0) is one that could and should be traded away."""
         rules = self.market.rules
         loose = max(rules.lot, _SHARE * abs(self.short_qty))
-        return gap > loose and gap * self._px > rules.min_notional * _UNTRADABLE
+        traded = nearest_lots(gap, rules.lot)
+        if self.spot_qty > self.short_qty:
+            traded = min(traded, lots_down(self.spot_qty, rules.lot))
+        return gap > loose and traded * self._px > rules.min_notional * _UNTRADABLE

@@ -231,9 +231,25 @@ def test_an_active_pair_whose_perp_has_gone_sells_all_spot() -> None:
 
 def test_an_active_pair_without_legs_is_closed() -> None:
     gone = carry(sold("1"), *bought("1"), HEDGED, sold("-1", "p2"), *bought("-1", 2))
-    closed = event(decide(gone, SIGHT, POLICY))
+    closed = event(decide(gone, replace(SIGHT, perp_absent=True), POLICY))
     assert isinstance(closed, ev.Closed)
     assert closed.cool_down_until_ms == 0
+
+
+def test_no_pair_ends_before_the_exchange_has_shown_that_there_is_no_other_perp_order() -> None:
+    gone = carry(sold("1"), *bought("1"), HEDGED, sold("-1", "p2"), *bought("-1", 2))
+    assert decide(gone, SIGHT, POLICY) == Decision(effect=ProveNoPerp())
+
+
+def test_an_order_is_looked_for_while_the_carry_is_halted() -> None:
+    halted = carry(sold("1"), intend(1, "1"), ev.Halted(START_MS, "x"))
+    assert isinstance(event(decide(halted, SIGHT, POLICY)), ev.SpotOutcomeUnknown)
+
+
+def test_a_gap_is_traded_when_the_nearest_lots_are_worth_an_order_and_the_lower_ones_are_not() -> None:
+    rules = replace(SIGHT.rules, lot=Decimal("0.1"), min_qty=Decimal("0.1"), min_notional=Decimal("25"))
+    one = carry(sold("2"), *bought("2.28"), HEDGED)
+    assert order(one, replace(SIGHT, rules=rules)).qty == Decimal("0.3")
 
 
 def test_a_small_active_gap_is_retried_with_back_off_and_not_rolled_back() -> None:

@@ -101,7 +101,7 @@ def test_a_flat_pair_is_not_closed_while_an_entry_of_freqtrade_may_fill() -> Non
 
 def test_an_exit_without_legs_is_closed_without_cool_down() -> None:
     one = carry(sold("1"), *bought("1"), HEDGED, EXIT, *bought("-1", 2), sold("-1", "p2"))
-    closed = event(decide(one, SIGHT, POLICY))
+    closed = event(decide(one, replace(SIGHT, perp_absent=True), POLICY))
     assert isinstance(closed, ev.Closed)
     assert (closed.reason, closed.cool_down_until_ms) == ("signal", 0)
 
@@ -136,7 +136,8 @@ def test_a_rollback_sells_the_excess_as_soon_as_the_perp_is_smaller() -> None:
 
 
 def test_a_rollback_without_legs_is_closed_with_the_long_cool_down() -> None:
-    closed = event(decide(carry(sold("1"), ROLLBACK, sold("-1", "p2")), SIGHT, POLICY))
+    gone = carry(sold("1"), ROLLBACK, sold("-1", "p2"))
+    closed = event(decide(gone, replace(SIGHT, perp_absent=True), POLICY))
     assert isinstance(closed, ev.Closed)
     assert closed.cool_down_until_ms == SIGHT.now_ms + POLICY.cool_down_ms
 
