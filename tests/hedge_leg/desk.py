@@ -14,7 +14,8 @@ from hedge_leg.engine import Engine
 from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
 from hedge_leg.ports import Journal, PerpOrder, PerpVenue, SpotVenue
 from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
-from tests.hedge_leg.fakes import PAIR, SYMBOL, FakeClock, FakeJournal, FakePerp, FakeSpot
+from tests.hedge_leg.fake_perp import FakePerp
+from tests.hedge_leg.fakes import PAIR, SYMBOL, FakeClock, FakeJournal, FakeSpot
 
 ONE = Decimal(1)
 LOOP_MS = 5_000

@@ -131,6 +131,15 @@ def test_unknown_stays_unknown_while_one_witness_cannot_be_read(what: str) -> No
     assert (desk.flat(), len(desk.spot.sent), desk.carry.state) == (True, 1, State.IDLE)  # too late to buy
 
 
+def test_a_look_up_that_failed_is_not_a_denial() -> None:
+    desk = Desk()
+    desk.spot.script.append(Answer.NEVER)
+    desk.spot.mute.add("find")
+    desk.enter()
+    desk.loop(20)
+    assert "SpotAbsent" not in kinds(desk)
+
+
 @pytest.mark.parametrize("share", ["1", "0.5", "0.001"])
 def test_a_balance_that_disagrees_forbids_the_disproof_and_halts_in_the_end(share: str) -> None:
     desk = Desk()
@@ -141,6 +150,18 @@ def test_a_balance_that_disagrees_forbids_the_disproof_and_halts_in_the_end(shar
     desk.loop(40)
     assert (desk.carry.state, len(desk.spot.sent)) == (State.HALTED, 1)
     assert any("HALTED" in bell for bell in desk.bells)
+
+
+def test_an_order_that_shows_up_at_the_last_look_is_not_disproved_by_old_answers() -> None:
+    desk = Desk()
+    desk.spot.script.append(Answer.LOST)
+    desk.spot.stale = dict(desk.spot.cash)
+    desk.spot.trades_since = lambda symbol, since_ms: []  # type: ignore[method-assign]
+    find, shown_ms = desk.spot.find, desk.clock.now_ms() + 6_000
+    desk.spot.find = lambda intent: find(intent) if desk.clock.now_ms() >= shown_ms else None  # type: ignore[method-assign]
+    desk.enter()
+    desk.loop(4)
+    assert (len(desk.spot.sent), desk.hedged(), desk.carry.misses) == (1, True, 0)
 
 
 def test_a_trade_that_no_order_explains_forbids_the_disproof() -> None:
@@ -169,6 +190,18 @@ def test_an_unknown_perp_close_is_looked_up_and_not_doubled() -> None:
     desk.enter()
     desk.loop(12)
     assert (desk.carry.state, len(desk.perp.sent), desk.perp.short) == (State.IDLE, 1, ZERO)
+
+
+def test_a_perp_close_that_is_not_found_at_first_is_not_doubled() -> None:
+    desk = Desk()
+    desk.spot.script.extend([Answer.REFUSE, Answer.REFUSE])
+    desk.perp.script.append(Answer.HIDDEN)
+    desk.trades.clear()
+    assert desk.announce().allowed
+    desk.perp.trade(-ONE)
+    desk.loop(5, step_ms=2_000)
+    desk.loop(5)
+    assert (desk.carry.state, len(desk.perp.sent), desk.flat()) == (State.IDLE, 1, True)
 
 
 def test_a_perp_close_that_never_arrived_is_sent_again_after_the_grace_time() -> None:
