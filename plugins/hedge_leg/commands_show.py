@@ -130,9 +130,9 @@ def statement_command(
 
 def summary(told: Statement) -> str:
     """Return the totals and checks of a statement as text."""
-    result, sums = told.result, ", ".join(f"{asset} {qty:f}" for asset, qty in told.residuals.items())
+    result, sums = told.result, ", ".join(f"{asset} {_shown(qty)}" for asset, qty in told.residuals.items())
     verdict = "as they must" if told.balanced else "THE BOOKS ARE WRONG"
-    cash = ", ".join(f"{asset} {qty:+f}" for asset, qty in told.cash.items())
+    cash = ", ".join(f"{asset} {_shown(qty)}" for asset, qty in told.cash.items())
     return (
         f"  basis {result.basis_pnl:.8f} + funding {result.funding:.8f} - perp fees {result.fees_perp:.8f}"
         f" - spot fees {result.fees_spot:.8f} - borrow {result.borrow:.8f} - fixed {result.fixed:.8f}"

@@ -88,7 +88,7 @@ def statement(carry: Carry, settings: HedgeLegConfig, now_ms: int) -> Statement:
     ledger = books(carry).ledger
     return Statement(
         carry=carry,
-        lines=tuple(sorted(_lines(carry), key=lambda line: line.at_ms)),
+        lines=tuple(sorted(_lines(carry), key=lambda line: (line.at_ms, len(line.ref), line.ref))),
         result=result_of(ledger),
         residuals=_residuals(ledger),
         cash=_cash(ledger),
