@@ -131,6 +131,28 @@ def test_an_entry_that_rests_in_the_book_for_minutes_is_waited_for_and_hedged() 
     assert desk.order_filled("p1").state is State.ACTIVE
 
 
+def test_an_exit_that_freqtrade_learns_of_a_loop_later_rings_nothing() -> None:
+    desk = Desk()
+    active(desk)
+    assert request_exit(desk.engine, PAIR, "signal").allowed
+    order = desk.perp.trade(ONE)
+    desk.loop(1)
+    desk.order_filled(order.order_id)
+    assert (desk.loop(2).state, desk.flat(), desk.bells) == (State.IDLE, True, [])
+
+
+def test_orders_that_do_not_add_up_to_the_position_yet_are_not_taken_over() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(Decimal("0.4"))
+    desk.perp.trade(Decimal("0.6"))
+    late = desk.perp.orders.pop()  # the list lags behind the position
+    assert desk.loop(6).short_qty == ONE
+    assert len(desk.spot.sent) == 1
+    desk.perp.orders.append(late)
+    assert (desk.loop(3).state, desk.flat()) == (State.IDLE, True)
+
+
 # The perp leaves by itself
 
 
