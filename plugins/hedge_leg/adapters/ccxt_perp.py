@@ -22,6 +22,8 @@ Levels = tuple[tuple[Decimal, Decimal], ...]
 _SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id")
 _FINAL = frozenset({"closed", "canceled", "expired", "rejected"})
 _LIVE = frozenset({"open", "canceling"})
+_CLEARING = frozenset({"binance", "binanceusdm"})
+_CLEARED_MS = 60_000  # how far from the last execution the clearance of a liquidation may be stamped
 
 
 class CcxtPerpVenue:
@@ -207,6 +209,8 @@ class CcxtPerpVenue:
             raise ValueError(f"trades of {qty} do not add up to {filled_qty} of order {order.get('id')}")
         info = order.get("info")
         info = info if isinstance(info, dict) else {}
+        if parts and self._dialect.forced(info):
+            fee += self._cleared(pair, {text(trade, "id") for trade in trades}, parts[-1].filled_ms)
         return PerpOrder(
             order_id=text(order, "id"),
             client_id=str(order.get("clientOrderId") or ""),
@@ -220,6 +224,19 @@ class CcxtPerpVenue:
             liquidation=self._dialect.forced(info),
             parts=tuple(sorted(parts, key=lambda part: part.filled_ms)),
         )
+
+    def _cleared(self, pair: str, trade_ids: set[str], filled_ms: int) -> Decimal:
+        """Return what the venue's insurance fund took for closing a position (paid positive), in quote.
+
+        It is no commission: Binance books it as income INSURANCE_CLEAR, received where margin was not enough.
+        """
+        if self._client.id not in _CLEARING:
+            return ZERO
+        span = {"startTime": filled_ms - _CLEARED_MS, "endTime": filled_ms + _CLEARED_MS}
+        params = {"symbol": self._market(pair)["id"], "incomeType": "INSURANCE_CLEAR", "limit": 1000, **span}
+        rows = self._calls.rows(lambda: self._client.fapiPrivateGetIncome(params))
+        own = (row for row in rows if str(row.get("tradeId") or "") in trade_ids | {""})
+        return -sum((number(row, "income") for row in own), ZERO)
 
     def _read_funding(self, pair: str, since_ms: int) -> tuple[FundingPayment, ...]:
         self._market(pair)
