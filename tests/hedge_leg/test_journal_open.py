@@ -114,8 +114,7 @@ def _cut_in_half(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def _index_without_a_row(path: Path) -> None:
-    """Let the index forget rows that the table has: a version would be read too low."""
+def _index_gone(path: Path) -> None:
     _journal(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA writable_schema=ON")
@@ -126,6 +125,22 @@ def _index_without_a_row(path: Path) -> None:
         connection.commit()
 
 
+def _index_without_a_row(path: Path) -> None:
+    """Let the index of versions forget the last row: the carry's version would be read too low."""
+    journal = open_journal(f"sqlite:///{path}")
+    journal.append("c1", 0, [announced()])
+    journal.close()
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT s.rootpage FROM sqlite_schema AS s JOIN pragma_index_info(s.name) AS part "
+        (page,) = connection.execute(query + "WHERE s.type = 'index' AND part.name = 'version'").fetchone()
+    at = (page - 1) * 4096
+    before = path.read_bytes()[at : at + 4096]
+    journal = open_journal(f"sqlite:///{path}")
+    journal.append("c1", 1, [paid(1)])
+    journal.close()
+    _overwrite(path, at, before)
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "not a database": (_not_a_database, "file is not a database"),
     "empty file": (_empty, "is not a journal: name another file"),
@@ -133,7 +148,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "header overwritten": (_header_overwritten, "file is not a database"),
     "page overwritten": (_page_overwritten, "is damaged"),
     "cut in half": (_cut_in_half, "is damaged"),
-    "index gone": (_index_without_a_row, "is damaged"),
+    "index gone": (_index_gone, "is damaged"),
+    "index without a row": (_index_without_a_row, "is damaged"),
 }
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from hedge_leg.adapters import sql_journal_postgres
+from hedge_leg.adapters import sql_journal, sql_journal_postgres
 from hedge_leg.adapters.sql_journal import SqlJournal, open_journal, verify
+from hedge_leg.adapters.sql_journal_schema import checksum
 from hedge_leg.errors import ConfigError, JournalError, LeaseHeld, VersionConflict
 from tests.hedge_leg.cut_wire import CutWire
 from tests.hedge_leg.durable_contract import DurableContract
@@ -188,6 +189,26 @@ def test_lease_that_another_process_took_during_an_outage_stops_the_first(
     second.close()
     with pytest.raises(VersionConflict):
         journal.append("c1", 1, [paid(1)])
+
+
+def test_writer_past_the_lease_that_commits_in_between_is_a_conflict(
+    server: PostgresServer, direct: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = open_journal(direct)
+    names = "seq, carry_id, version, kind, payload, at_ms, checksum"
+    statement = f"INSERT INTO journal_event ({names}) VALUES (2, 'c1', 2, 'Hedged', '{{}}', 1, 'x')"
+
+    def late(*arguments: str) -> str:
+        """Write when the journal has read its head and not yet inserted."""
+        monkeypatch.undo()
+        server.execute(statement, direct)
+        return checksum(*arguments)
+
+    monkeypatch.setattr(sql_journal, "checksum", late)
+    with pytest.raises(VersionConflict, match="carry c1 was written by somebody else"):
+        journal.append("c1", 1, [paid(1)])
+    journal.append("c2", 0, [announced()])
+    journal.close()
 
 
 def test_server_that_is_down_is_an_error_and_once_it_is_up_the_next_append_works(

@@ -89,7 +89,7 @@ class SqliteStore:
                 raise Damaged(
                     f"journal {self.where} is not a journal: name another file; nothing was changed"
                 )
-            flaw = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar() if self._writes else "ok"
+            flaw = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
         if flaw != "ok":
             text = " ".join(str(flaw).split())
             raise Damaged(f"journal {self.where} is damaged ({text}): restore a backup; nothing was changed")
