@@ -131,12 +131,13 @@ def test_an_entry_that_rests_in_the_book_for_minutes_is_waited_for_and_hedged() 
     assert desk.order_filled("p1").state is State.ACTIVE
 
 
-def test_an_exit_that_freqtrade_learns_of_a_loop_later_rings_nothing() -> None:
+def test_an_exit_that_freqtrade_learns_of_within_the_grace_time_rings_nothing() -> None:
     desk = Desk()
     active(desk)
     assert request_exit(desk.engine, PAIR, "signal").allowed
     order = desk.perp.trade(ONE)
-    desk.loop(1)
+    desk.watch.perp_interval_ms = 0
+    desk.loop(4, step_ms=1_000)
     desk.order_filled(order.order_id)
     assert (desk.loop(2).state, desk.flat(), desk.bells) == (State.IDLE, True, [])
 
