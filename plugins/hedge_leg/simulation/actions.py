@@ -23,6 +23,8 @@ WITHOUT_TRADE: Options = (
     ("spot market opens", 3),
     ("fee asset changes", 2),
     ("operator", 10),
+    ("spot venue down", 2),
+    ("perp venue down", 2),
 )
 WITH_TRADE: Options = (
     ("exit signal", 22),
@@ -46,6 +48,8 @@ WITH_TRADE: Options = (
     ("night", 6),
     ("price jumps", 3),
     ("operator", 12),
+    ("spot venue down", 5),
+    ("perp venue down", 5),
 )
 
 
@@ -155,6 +159,28 @@ def _thin(world: World, market: SimMarket) -> None:
     world.clock.at(world.clock.now_ms() + later_ms, thicken)
 
 
+def _spot_down(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    def fall() -> None:
+        world.spot_venue.down_until_ms = world.clock.now_ms() + lasting_ms
+
+    begin_ms, lasting_ms = _outage(world)
+    world.clock.at(begin_ms, fall)
+
+
+def _perp_down(world: World, market: SimMarket) -> None:  # noqa: ARG001
+    def fall() -> None:
+        world.perp_venue.down_until_ms = world.clock.now_ms() + lasting_ms
+
+    begin_ms, lasting_ms = _outage(world)
+    world.clock.at(begin_ms, fall)
+
+
+def _outage(world: World) -> tuple[int, int]:
+    """Return when an outage begins (soon, within a plan that is running) and how long it lasts, ms."""
+    chance = world.choices.stream("act.time")
+    return world.clock.now_ms() + chance.randrange(5_000), chance.randrange(2_000, 60_000)
+
+
 def _fee_asset(world: World, market: SimMarket) -> None:  # noqa: ARG001
     world.spot.fee_mode = world.choices.stream("act.size").choice(("base", "quote", "coin"))
 
@@ -217,6 +243,8 @@ _ACTIONS: dict[str, Callable[[World, SimMarket], None]] = {
     "spot market halted": _halt,
     "spot market opens": _open,
     "thin book": _thin,
+    "spot venue down": _spot_down,
+    "perp venue down": _perp_down,
     "fee asset changes": _fee_asset,
     "funding interval changes": _funding_interval,
     "night": _night,

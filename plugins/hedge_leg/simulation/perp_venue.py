@@ -57,6 +57,7 @@ class SimPerp:
     truth: PerpExchange
     choices: Choices
     sending: Callable[[str, Decimal, str], None] = _ignore
+    down_until_ms: int = 0  # nothing is answered, nothing arrives
     _stale_until_ms: int = 0
     _old: dict[str, Decimal] = field(default_factory=dict)
 
@@ -96,7 +97,7 @@ class SimPerp:
         self.choices.crash("perp.close.before")
         fault = self.choices.fault("perp.close", CLOSE_FAULTS)
         self.truth.clock.advance(_LATENCY_MS)
-        if fault == "request lost":
+        if fault == "request lost" or self._down():
             raise self._unknown()
         if fault == "refused: reduce-only":
             raise VenueRefused("ReduceOnly Order is rejected.", "-2022")
@@ -116,7 +117,7 @@ class SimPerp:
         self.choices.crash("host.create.before")
         fault = self.choices.fault("host.create", HOST_FAULTS)
         self.truth.clock.advance(_LATENCY_MS)
-        if fault == "request lost":
+        if fault == "request lost" or self._down():
             raise self._host_error()
         if fault == "refused":
             raise HostRefused("Margin is insufficient.")
@@ -180,7 +181,7 @@ class SimPerp:
     def host_read(self) -> None:
         """Take the time of one of freqtrade's own reads; HostTemporaryError when it fails."""
         self.truth.clock.advance(_LATENCY_MS)
-        if self.choices.fault("host.read", READ_FAULTS):
+        if self.choices.fault("host.read", READ_FAULTS) or self._down():
             raise HostTemporaryError("time-out")
 
     def _call(self, channel: str, options: Options) -> str:
@@ -188,6 +189,9 @@ class SimPerp:
         self.choices.crash("perp.read")
         fault = self.choices.fault(channel, options)
         self.truth.clock.advance(_LATENCY_MS)
-        if fault == "read failed":
-            raise VenueUnavailable(fault)
+        if fault == "read failed" or self._down():
+            raise VenueUnavailable("time-out")
         return fault
+
+    def _down(self) -> bool:
+        return self.down_until_ms > self.truth.clock.now_ms()

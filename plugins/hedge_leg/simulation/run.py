@@ -45,7 +45,8 @@ def simulate_one(
     `prepare` changes the world before it starts: how a defect is injected.
     """
     chance = Random(seed)
-    steps = steps or chance.randrange(*STEPS)
+    drawn = chance.randrange(*STEPS)  # always drawn: a replay names the steps and must see the same world
+    steps = steps or drawn
     choices = Choices(seed, chance.choice(_MOODS), keep)
     world = build(Setting.drawn(chance), choices)
     outcome = Outcome(seed, steps)

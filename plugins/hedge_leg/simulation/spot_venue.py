@@ -4,7 +4,7 @@ How long it lies is bounded by `LIES_MS`, below the engine's grace time: no prot
 hides from every view for longer from one that does not exist.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -53,6 +53,7 @@ class SimSpotVenue:
     choices: Choices
     sending: Callable[[OrderIntent], None] = _ignore
     wrong_fee_expected: bool = False
+    down_until_ms: int = 0  # nothing is answered, nothing arrives
     _hidden_until: dict[str, int] = field(default_factory=dict)  # client id -> when the exchange shows it
     _blind_until_ms: int = 0  # trades, open orders and balances are as of `_seen` until then
     _old_balances: dict[str, Decimal] = field(default_factory=dict)
@@ -89,6 +90,8 @@ class SimSpotVenue:
         self.sending(intent)
         self.choices.crash("spot.place.before")
         fault = self.choices.fault("spot.place", PLACE_FAULTS)
+        if self.down_until_ms > self._now():
+            raise self._unknown("time-out")
         self.truth.clock.advance(_LATENCY_MS)
         self._refuse_or_lose(fault)
         if fault == "delayed acceptance":
@@ -175,6 +178,8 @@ class SimSpotVenue:
         self.choices.crash("spot.cancel.before")
         fault = self.choices.fault("spot.cancel", CANCEL_FAULTS)
         self.truth.clock.advance(_LATENCY_MS)
+        if self.down_until_ms > self._now():
+            raise VenueUnavailable("time-out")
         order = self.truth.find(intent.client_id)
         if fault == "filled first" and order is not None:
             self.truth.finish(order)
@@ -196,6 +201,15 @@ class SimSpotVenue:
             and self._hidden_until.get(one.client_id, 0) <= now_ms
         )
 
+    def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> Sequence[OrderReport]:
+        """Return the orders of the client ids as they truly are."""
+        self._call("spot.orders", READ_FAULTS)
+        return [
+            one.report()
+            for one in self.truth.orders
+            if one.intent.symbol == symbol and one.client_id in client_ids and one.created_ms >= since_ms
+        ]
+
     def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:
         """Return the account's trades, except those of the last moments while the exchange lags."""
         self._call("spot.trades", READ_FAULTS)
@@ -215,7 +229,7 @@ class SimSpotVenue:
         self.choices.crash("spot.read")
         fault = self.choices.fault(channel, options)
         self.truth.clock.advance(_LATENCY_MS)
-        if fault in ("read failed", "rate limit on a read"):
+        if fault in ("read failed", "rate limit on a read") or self.down_until_ms > self._now():
             raise VenueUnavailable(fault)
         return fault
 
