@@ -263,13 +263,18 @@ class DurableContract(JournalContract):
         with pytest.raises(VersionConflict, match="carry c1 is at version 2, not at 1"):
             journal.append("c1", 1, [paid(1)])
 
-    def test_forked_process_cannot_use_its_parent_s_journal(self, journal: SqlJournal) -> None:
+    def test_forked_process_cannot_use_its_parent_s_journal_nor_end_its_session(
+        self, journal: SqlJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.append("c1", 0, [announced()])
         pid = os.fork()
         if pid == 0:
             try:
-                journal.append("c1", 0, [announced()])
+                journal.append("c1", 1, [paid(1)])
                 os._exit(1)
             except JournalError as error:
+                journal.close()
                 os._exit(0 if "opened by another process" in str(error) else 2)
         assert os.waitpid(pid, 0)[1] == 0
-        journal.append("c1", 0, [announced()])
+        monkeypatch.setattr(journal._store, "connect", lambda: pytest.fail("the session was lost"))
+        journal.append("c1", 1, [paid(2)])

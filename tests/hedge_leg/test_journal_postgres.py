@@ -165,11 +165,14 @@ def test_connection_lost_before_the_commit_is_made_again_and_the_append_works(
     assert verify(direct) == []
 
 
+@pytest.mark.parametrize("first", ["append", "read"])
 def test_session_that_was_ended_by_an_administrator_is_replaced(
-    server: PostgresServer, journal: SqlJournal
+    server: PostgresServer, journal: SqlJournal, first: str
 ) -> None:
     others = "pid <> pg_backend_pid() AND application_name ^@ 'hedge-leg'"
     server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+    if first == "read":
+        assert list(journal.read("c1")) == numbered("c1", announced())
     journal.append("c1", 1, [paid(1)])
     assert list(journal.read("c1")) == numbered("c1", announced(), paid(1))
 

@@ -204,7 +204,8 @@ class SqlJournal:
         with self._lock:
             self._closed = True
             self._drop()
-            self._store.close()
+            if os.getpid() == self._process:
+                self._store.close()
 
     def _connected(self) -> Connection:
         if self._closed:
@@ -223,6 +224,8 @@ class SqlJournal:
             self._drop()  # the database rolls back what the connection has left
 
     def _drop(self) -> None:
+        if os.getpid() != self._process:
+            return  # a fork: closing would end the session of the parent, who goes on with it
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):
