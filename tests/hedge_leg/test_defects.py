@@ -102,7 +102,8 @@ def _failed_read_is_zero(patch: pytest.MonkeyPatch) -> Any:
 
         return read
 
-    spot: dict[str, object] = {"find": None, "open_client_ids": frozenset(), "trades_since": (), "balances": {}}
+    spot: dict[str, object] = {"find": None, "open_client_ids": frozenset(), "trades_since": ()}
+    spot["balances"] = {}
     perp: dict[str, object] = {"short_qty": ZERO, "orders_since": (), "funding_since": (), "find": None}
     for venue, reads in ((SimSpotVenue, spot), (SimPerp, perp)):
         for name, empty in reads.items():

@@ -5,12 +5,10 @@ import pytest
 from hedge_leg.simulation.many import Report, shrink, simulate_many
 from hedge_leg.simulation.run import simulate_one
 
-RUNS = 2_000  # of the 20,000 that are wanted here: see the reason below
+RUNS = 2_000  # of the 20,000 that issue 3 asks for: make test must first become faster
 PARTS = 4
-OPEN = "open defect: about 2 seeds in 1,000 still break invariant 4, 6 or 8 (docs/reliability.md, Measured)"
 
 
-@pytest.mark.xfail(reason=OPEN, strict=False)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_seeded_runs_break_no_invariant(part: int) -> None:
     runs = RUNS // PARTS
