@@ -224,7 +224,9 @@ def _prove_no_perp(carry: Carry, sight: Sight, policy: Policy) -> Decision:
 
 def _close(carry: Carry, sight: Sight, policy: Policy) -> Decision:
     """End a carry whose legs are flat, once the exchange's position and orders say so too."""
-    if carry.perp and not sight.perp_absent:
+    if not carry.perp:
+        return _prove_no_perp(carry, sight, policy)
+    if not sight.perp_absent:
         ripe = sight.now_ms >= carry.perp_known_ms + _WORKING_GRACES * policy.grace_ms
         return Decision(effect=ProveNoPerp() if ripe or not sight.perp_working else Rest())
     told = _acknowledged(carry, sight, policy)

@@ -1,15 +1,18 @@
 """What freqtrade, its user, the exchange and strangers do between two loops."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
-from hedge_leg.core import events as ev
 from hedge_leg.core.amounts import ZERO, lots_down
 from hedge_leg.core.states import State
+from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError
+from hedge_leg.operations import apply_findings, look, unwind
 from hedge_leg.simulation.choices import Options
 from hedge_leg.simulation.market import SimMarket
 from hedge_leg.simulation.world import World
+from hedge_leg.watch import Watch
 
 _HOUR_MS = 3_600_000
 ENTRY_NOTIONALS = (60, 300, 1_000, 2_500)
@@ -22,7 +25,8 @@ WITHOUT_TRADE: Options = (
     ("spot market halted", 2),
     ("spot market opens", 3),
     ("fee asset changes", 2),
-    ("operator", 10),
+    ("operator reconciles", 5),
+    ("operator unwinds", 2),
     ("spot venue down", 2),
     ("perp venue down", 2),
 )
@@ -47,10 +51,16 @@ WITH_TRADE: Options = (
     ("funding interval changes", 2),
     ("night", 6),
     ("price jumps", 3),
-    ("operator", 12),
+    ("operator reconciles", 10),
+    ("operator unwinds", 3),
     ("spot venue down", 5),
     ("perp venue down", 5),
 )
+
+
+def _soon(world: World, hit: Callable[[], None]) -> None:
+    """Let something hit within the next seconds: also in the middle of a plan that is running."""
+    world.clock.at(world.clock.now_ms() + world.choices.stream("act.time").randrange(6_000), hit)
 
 
 def act(world: World, market: SimMarket, name: str) -> None:
@@ -107,37 +117,47 @@ def _delete(world: World, market: SimMarket) -> None:
 
 
 def _liquidate(world: World, market: SimMarket) -> None:
-    world.perp.force(market.pair, Decimal(1))
+    _soon(world, lambda: world.perp.force(market.pair, Decimal(1)))
 
 
 def _deleverage(world: World, market: SimMarket) -> None:
     share = Decimal(world.choices.stream("act.size").randrange(10, 95)) / 100
-    world.perp.force(market.pair, share)
+    _soon(world, lambda: world.perp.force(market.pair, share))
 
 
 def _close_by_hand(world: World, market: SimMarket) -> None:
-    short = world.perp.short_qty(market.pair)
-    if short > ZERO:
-        share = Decimal(world.choices.stream("act.size").choice((30, 100, 100))) / 100
-        qty = lots_down(short * share, market.perp_lot)
+    share = Decimal(world.choices.stream("act.size").choice((30, 100, 100))) / 100
+
+    def hit() -> None:
+        qty = lots_down(max(world.perp.short_qty(market.pair), ZERO) * share, market.perp_lot)
         if qty:
             world.perp.hand(market.pair, qty)
 
+    _soon(world, hit)
+
 
 def _open_by_hand(world: World, market: SimMarket) -> None:
-    short = world.perp.short_qty(market.pair)
-    if short > ZERO:
-        sign = world.choices.stream("act.size").choice((-1, -1, 3))  # larger, larger, turned long
-        world.perp.hand(market.pair, sign * max(lots_down(short / 2, market.perp_lot), market.perp_lot))
+    times = world.choices.stream("act.size").choice((-1, -1, 3))  # larger, larger, turned long
+
+    def hit() -> None:
+        short = world.perp.short_qty(market.pair)
+        if short > ZERO:
+            world.perp.hand(market.pair, times * max(lots_down(short / 2, market.perp_lot), market.perp_lot))
+
+    _soon(world, hit)
 
 
 def _steal_spot(world: World, market: SimMarket) -> None:
-    base = market.rules.base
-    held = world.spot.balances.get(base, ZERO)
-    qty = lots_down(held * world.choices.stream("act.size").choice((20, 100)) / 100, market.rules.lot)
-    if qty:
-        world.spot.hand(base, -qty)
-        world.spot.hand("USDT", qty * market.spot_px())
+    share = Decimal(world.choices.stream("act.size").choice((20, 100))) / 100
+
+    def hit() -> None:
+        base = market.rules.base
+        qty = lots_down(world.spot.balances.get(base, ZERO) * share, market.rules.lot)
+        if qty:
+            world.spot.hand(base, -qty)
+            world.spot.hand("USDT", qty * market.spot_px())
+
+    _soon(world, hit)
 
 
 def _halt(world: World, market: SimMarket) -> None:
@@ -203,26 +223,26 @@ def _jump(world: World, market: SimMarket) -> None:
     del world
 
 
-def _operate(world: World, market: SimMarket) -> None:
-    """Be the operator: take the account's coins over, then release a halted carry whose orders are known."""
-    engine = world.host.engine
-    carry = engine.of_pair(market.pair)
-    if carry is None or carry.state is not State.HALTED or engine.broken:
-        return
-    if carry.order is not None or carry.perp_close is not None:
-        return
-    if world.perp.short_qty(market.pair) < ZERO:
-        world.perp.hand(market.pair, world.perp.short_qty(market.pair))
-    now_ms, events = world.clock.now_ms(), list[ev.Event]()
-    there = world.spot.balances.get(market.rules.base, ZERO) - carry.facts.base_before
-    if there != carry.spot_qty:
-        key = f"operator-{carry.version}"
-        change = there - carry.spot_qty
-        events.append(ev.InventoryAdjusted(now_ms, key, change, market.spot_px(), "by hand"))
-    try:
-        engine.record(carry, *events, ev.Released(now_ms, "operator"))
-    except HedgeError:
-        return
+def _reconcile(world: World, market: SimMarket) -> None:
+    """Be the operator of a halted carry: stop the bot, `hedge-leg reconcile --apply`, start it again."""
+    carry = world.host.engine.of_pair(market.pair)
+    if carry is not None and carry.state is State.HALTED:
+        _stopped(world, lambda engine, watch: apply_findings(engine, watch, look(engine, (market.pair,))))
+
+
+def _unwind(world: World, market: SimMarket) -> None:
+    """Stop the bot, `hedge-leg unwind`, start it again."""
+    carry = world.host.engine.of_pair(market.pair)
+    if carry is not None:
+        _stopped(world, lambda engine, _watch: unwind(engine, carry.carry_id))
+
+
+def _stopped(world: World, order: Callable[[Engine, Watch], object]) -> None:
+    """Let the operator act in a process of its own while the bot is stopped."""
+    world.restart(1_000)
+    with suppress(HedgeError):  # told in one line; the operator tries again another time
+        order(world.host.engine, world.host.watch)
+    world.restart(1_000)
 
 
 _ACTIONS: dict[str, Callable[[World, SimMarket], None]] = {
@@ -249,5 +269,6 @@ _ACTIONS: dict[str, Callable[[World, SimMarket], None]] = {
     "funding interval changes": _funding_interval,
     "night": _night,
     "price jumps": _jump,
-    "operator": _operate,
+    "operator reconciles": _reconcile,
+    "operator unwinds": _unwind,
 }

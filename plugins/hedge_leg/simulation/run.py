@@ -19,6 +19,7 @@ _ACT_RATE = 0.35
 _ENTER_RATE = 0.5
 _SETTLING_LOOPS = 40
 _QUIET_LOOPS = 4
+_LATE_FACTS_LOOPS = 3  # a minute apart: exact fees and the last settlement
 _FUNDING_RATES = 20  # hundred-thousandths
 
 
@@ -120,7 +121,7 @@ class Runner:
         chance = world.choices.stream("funding")
 
         def settle() -> None:
-            for pair in world.perp.markets:
+            for pair in world.perp.markets if world.choices.enabled else ():
                 rate = chance.randrange(-_FUNDING_RATES, 2 * _FUNDING_RATES)
                 world.perp.settle(pair, Decimal(rate) / 100_000, chance.randrange(32))
             self._fund()
@@ -140,4 +141,7 @@ class Runner:
             settled = all(one.state in (State.ACTIVE, State.HALTED) for one in world.host.engine.alive())
             quiet = quiet + 1 if settled else 0
             if quiet > _QUIET_LOOPS:
-                return
+                break
+        for _loop in range(_LATE_FACTS_LOOPS):
+            world.clock.advance(61_000)
+            world.host.loop()

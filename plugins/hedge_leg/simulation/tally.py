@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hedge_leg.core.states import REMEDIES, TRANSITIONS
+from hedge_leg.core.states import REMEDIES, TRANSITIONS, Mode
 from hedge_leg.simulation import actions, perp_venue, spot_venue, store
 
 _FAULTS = {
@@ -33,7 +33,13 @@ _OUTCOMES = ("filled", "partly filled", "not filled", "refused", "denied", "unkn
 _ENDS = ("IDLE", "ACTIVE", "HALTED")
 
 # What this world cannot reach, and why.
-ALLOWED_ZERO: dict[str, str] = {}
+_NO_DEBT = "a spot account cannot hold less than nothing"
+_LONG_APART = "spot that the market takes and a long perp are always more than a lot apart"
+ALLOWED_ZERO: dict[str, str] = {
+    **{f"remedy/{mode} flat under": _NO_DEBT for mode in Mode},
+    **{f"remedy/{mode} long {spot}": _LONG_APART for mode in Mode for spot in ("under", "equal")},
+    "transition/HALTED->IDLE Closed": "the operator's commands release a halted carry before they close it",
+}
 
 
 @dataclass(slots=True)

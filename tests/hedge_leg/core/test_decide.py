@@ -241,6 +241,11 @@ def test_no_pair_ends_before_the_exchange_has_shown_that_there_is_no_other_perp_
     assert decide(gone, SIGHT, POLICY) == Decision(effect=ProveNoPerp())
 
 
+def test_no_rollback_of_an_entry_without_a_perp_order_ends_before_that_is_proven() -> None:
+    given_up = carry(ev.RollbackStarted(START_MS, "unwound by the operator"))
+    assert decide(given_up, at(START_MS + POLICY.grace_ms), POLICY) == Decision(effect=ProveNoPerp())
+
+
 def test_an_order_is_looked_for_while_the_carry_is_halted() -> None:
     halted = carry(sold("1"), intend(1, "1"), ev.Halted(START_MS, "x"))
     assert isinstance(event(decide(halted, SIGHT, POLICY)), ev.SpotOutcomeUnknown)
