@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Set
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,10 @@ class MemoryVenue:
     def open_client_ids(self, symbol: str) -> frozenset[str]:
         """Return none."""
         return frozenset()
+
+    def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> list[OrderReport]:
+        """Return none."""
+        return []
 
     def trades_since(self, symbol: str, since_ms: int) -> list[SpotTrade]:
         """Return none."""

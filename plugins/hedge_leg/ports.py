@@ -5,7 +5,7 @@ Reads raise `VenueUnavailable` when they fail: a failed read is unknown, never z
 order exists, and `OutcomeUnknown` for everything else that is not an answer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -98,6 +98,10 @@ class SpotVenue(Protocol):
 
     def open_client_ids(self, symbol: str) -> frozenset[str]:
         """Return the client ids of the market's open orders."""
+        ...
+
+    def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> Sequence[OrderReport]:
+        """Return every order since then that bears one of the client ids: a repeated request made two."""
         ...
 
     def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:

@@ -16,6 +16,7 @@ from hedge_leg.core.carry import Carry
 from hedge_leg.core.decide import exceeds_bound
 from hedge_leg.core.reconcile import Kind, Snapshot, asked_for, change_of, changed_orders, findings
 from hedge_leg.core.states import State
+from hedge_leg.doubles import Doubles
 from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
 from hedge_leg.engine import Engine, HostPair
 from hedge_leg.errors import HedgeError, IllegalTransition, VenueUnavailable
@@ -60,6 +61,11 @@ class Watch:
     _suspects: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
     _missing: dict[str, int] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=dict)
+    _doubles: Doubles = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look for doubled orders in the same engine."""
+        self._doubles = Doubles(self.engine)
 
     def tick(self, hosts: Mapping[str, HostTrade]) -> None:
         """Do one loop. `hosts`: freqtrade's trade per pair, of pairs that have one or had one for a carry."""
@@ -252,6 +258,12 @@ class Watch:
         except HedgeError as error:
             logger.warning("spot balances not known now: %s", error)
             return
+        try:
+            self._doubles.watch(totals, [*living, *self._lately_closed()])
+        except VenueUnavailable as error:
+            logger.warning("spot orders not known now: %s", error)
+            return
+        living = engine.alive()
         found = findings(living, Snapshot(totals, {}), lots)
         short = {one.carry_id: one.text for one in found if one.kind is Kind.SPOT_MISSING}
         for carry_id, text in short.items():

@@ -4,7 +4,7 @@
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -111,6 +111,7 @@ class FakeSpot:
     script: deque[Answer] = field(default_factory=deque)
     sent: list[OrderIntent] = field(default_factory=list)
     orders: dict[str, OrderReport] = field(default_factory=dict)
+    doubled: list[OrderReport] = field(default_factory=list)  # repeats of the network, found by their id only
     trades: list[SpotTrade] = field(default_factory=list)
     mute: set[str] = field(default_factory=set)
     down_until_ms: int = 0
@@ -213,6 +214,12 @@ class FakeSpot:
         """Return what works."""
         self._read("open_client_ids")
         return frozenset(key for key, report in self.orders.items() if not report.final)
+
+    def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> Sequence[OrderReport]:
+        """Return the orders of the client ids, those that a network doubled last."""
+        self._read("orders_of")
+        own = [report for key, report in self.orders.items() if key in client_ids]
+        return own + [report for report in self.doubled if report.client_id in client_ids]
 
     def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:
         """Return the trades."""

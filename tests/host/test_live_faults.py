@@ -20,6 +20,7 @@ from tests.host.live_world import (
     spot_orders,
     world,
 )
+from tests.soak.books import differences
 
 HALT = rule({"path": "/api/v3/*"}, {"kind": "halt", "venue": "spot", "symbol": "BTCUSDT"})
 NO_SPOT = Decimal("0.00001")
@@ -261,8 +262,12 @@ def test_an_order_that_the_network_doubles_is_sold_again(tmp_path: Path) -> None
         made.exchange.plan(rule(SPOT_POST, "duplicate"))
         loop_safely(made, 4)
         settle(made)
-        carry = made.carry()
-        assert carry.state in (State.ACTIVE, State.HALTED, State.IDLE)
+        taken = [(row["client_id"], row["side"], row["order_id"]) for row in spot_orders(made)]
+        assert taken[0][:2] == taken[1][:2], "one intent, executed twice by the network"
+        assert [side for _, side, _ in taken] == ["BUY", "BUY", "SELL"]
+        assert any("filled more than was known" in text for text in made.messages)
+        assert made.carry().state is State.ACTIVE
+        assert differences(made) == [f"order {taken[0][0]} was taken twice"]
 
 
 def test_two_bots_on_one_journal_are_refused(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_liquidation_sells_the_spot_and_freqtrade_books_the_pair(tmp_path: Pat
         assert made.exchange.audit("liquidated")[0]["insurance"] != "0"  # and in the books, as all else
 
 
-def test_a_liquidation_while_spot_is_halted_halts_with_an_alarm_and_sells_after_release(
+def test_a_liquidation_while_spot_is_halted_halts_with_an_alarm_and_trades_nothing(
     tmp_path: Path,
 ) -> None:
     with world(tmp_path, candles=jumping()) as made:

@@ -4,7 +4,7 @@
 report is given only when its fills add up to the filled quantity exactly; until then the order is unknown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from hedge_leg.adapters.ccxt_client import NO_RETRY, dialect_of, strict
 from hedge_leg.adapters.ccxt_errors import is_not_open
 from hedge_leg.adapters.ccxt_refusals import Kind, spot_refusals
 from hedge_leg.core.amounts import exact
-from hedge_leg.core.orders import OrderIntent, OrderReport, SpotFill, total_qty
+from hedge_leg.core.orders import OrderIntent, OrderReport, Purpose, Side, SpotFill, total_qty
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import Book, Clock, MarketRules, SpotTrade
 
@@ -120,6 +120,12 @@ class CcxtSpotVenue:
         )
         return frozenset(str(row["clientOrderId"]) for row in rows if row.get("clientOrderId"))
 
+    def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> Sequence[OrderReport]:
+        """Return every order since then that bears one of the client ids: a repeated request made two."""
+        return self._calls.read(
+            f"orders of {symbol}", lambda: self._read_orders(symbol, client_ids, since_ms)
+        )
+
     def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:
         """Return the account's trades of the market from `since_ms` on, oldest first."""
         return self._calls.read(f"trades of {symbol}", lambda: self._read_trades(symbol, since_ms))
@@ -197,6 +203,21 @@ class CcxtSpotVenue:
             for asset in answer["total"]
         }
 
+    def _read_orders(self, symbol: str, client_ids: Set[str], since_ms: int) -> tuple[OrderReport, ...]:
+        client = self._client
+        fetch = client.fetch_orders if client.has.get("fetchOrders") else client.fetch_closed_orders
+        found: list[OrderReport] = []
+        for row in self._history(symbol, since_ms, {}, fetch):
+            client_id = str(row.get("clientOrderId") or "")
+            if client_id not in client_ids:
+                continue
+            side, qty = Side(text(row, "side")), number(row, "amount")
+            report = self._report(OrderIntent(client_id, symbol, side, qty, qty, 0, Purpose.OPEN), row)
+            if report is None:
+                raise ValueError(f"the state of order {client_id} is not told")
+            found.append(report)
+        return tuple(found)
+
     def _read_trades(self, symbol: str, since_ms: int) -> tuple[SpotTrade, ...]:
         return tuple(
             SpotTrade(
@@ -209,10 +230,11 @@ class CcxtSpotVenue:
             for row in self._history(symbol, since_ms, {})
         )
 
-    def _history(self, symbol: str, since_ms: int, params: Mapping[str, Any]) -> list[Row]:
+    def _history(self, symbol: str, since_ms: int, params: Mapping[str, Any], fetch: Any = None) -> list[Row]:
+        fetch = fetch or self._client.fetch_my_trades
         return history(
             lambda start, end, limit: self._calls.rows(
-                lambda: self._client.fetch_my_trades(symbol, start, limit, {**params, "until": end})
+                lambda: fetch(symbol, start, limit, {**params, "until": end})
             ),
             since_ms,
             up_to_ms(self._clock, since_ms),

@@ -7,7 +7,7 @@ book up.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
@@ -131,6 +131,14 @@ class PaperSpotVenue:
     def open_client_ids(self, symbol: str) -> frozenset[str]:  # noqa: ARG002 - the port's signature
         """Return nothing: an IOC order never rests."""
         return frozenset()
+
+    def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> Sequence[OrderReport]:  # noqa: ARG002
+        """Return the kept orders of the client ids; nothing repeats a request here."""
+        return tuple(
+            report
+            for name, report in self._account.orders
+            if name == symbol and report.client_id in client_ids
+        )
 
     def trades_since(self, symbol: str, since_ms: int) -> Sequence[SpotTrade]:
         """Return the account's trades of the market from `since_ms` on, oldest first."""
