@@ -119,6 +119,17 @@ def test_server_that_never_answers_is_given_up_and_the_commit_looked_up(
     assert verify(direct) == []
 
 
+def test_server_that_never_answers_before_the_commit_is_given_up_and_the_append_works(
+    journal: SqlJournal, wire: CutWire, direct: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_journal_postgres, "_ANSWER_SEC", 2.0)
+    wire.arm(b"BEGIN", "silent before", keeps_server=True)
+    journal.append("c1", 1, [paid(1)])
+    assert wire.cut.is_set()
+    assert list(journal.read("c1")) == numbered("c1", announced(), paid(1))
+    assert verify(direct) == []
+
+
 @SIDES
 def test_commit_that_races_with_the_new_connection_is_told_as_it_ended(
     journal: SqlJournal, wire: CutWire, direct: str, keeps_server: bool

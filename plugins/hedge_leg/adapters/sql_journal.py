@@ -203,8 +203,11 @@ class SqlJournal:
         """Release the connection and the lease; again is harmless."""
         with self._lock:
             self._closed = True
-            self._drop()
             if os.getpid() == self._process:
+                if self._connection is not None:
+                    with suppress(SQLAlchemyError):
+                        self._store.leave(self._connection)
+                self._drop()
                 self._store.close()
 
     def _connected(self) -> Connection:

@@ -21,6 +21,7 @@ from hedge_leg.adapters.sql_journal_schema import known_version, migrate, schema
 from hedge_leg.errors import ConfigError, JournalError, LeaseHeld
 
 _LEASE_TRIES = 60  # for an own session that is about to end
+_RESTART_TRIES = 20  # for the session of a bot that was killed and is started again at once
 _LEASE_PAUSE_SEC = 0.05
 _ANSWER_SEC = 5.0  # a connection that says nothing for so long is given up
 _MOST_NAME = 63  # characters of application_name that PostgreSQL keeps
@@ -173,11 +174,11 @@ class PostgresStore:
         if not taken and self._own_session is not None:
             # Our own old session, cut off from us: end it. Its lock goes only when its commit is decided.
             connection.execute(_END_SESSION, self._own_session)
-            for _ in range(_LEASE_TRIES):
-                taken = connection.execute(take).scalar()
-                if taken:
-                    break
-                time.sleep(_LEASE_PAUSE_SEC)
+        tries = _RESTART_TRIES if self._own_session is None else _LEASE_TRIES
+        while not taken and tries:
+            time.sleep(_LEASE_PAUSE_SEC)
+            taken = connection.execute(take).scalar()
+            tries -= 1
         if not taken:
             raise LeaseHeld(
                 f"journal {self.where} is driven by {self._holder(connection)}: stop that one first"
@@ -196,6 +197,11 @@ class PostgresStore:
 
     def settle(self, connection: Connection) -> None:
         """Do nothing: what the server shows after the lease was taken again is durable."""
+
+    def leave(self, connection: Connection) -> None:
+        """Give the lease back now: the server notices a closed connection only some time later."""
+        if self._writes:
+            connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
 
     def failure(self, error: SQLAlchemyError) -> JournalError:
         """Return the error that tells what PostgreSQL said, as one line without the password."""

@@ -158,6 +158,9 @@ class SqliteStore:
         if busy:
             raise JournalError(f"journal {self.where}: somebody reads it, its WAL could not be written back")
 
+    def leave(self, connection: Connection) -> None:
+        """Do nothing: the lease is a file's, `close` releases it after the connection."""
+
     def failure(self, error: SQLAlchemyError) -> JournalError:
         """Return the error that tells what SQLite said, as one line."""
         orig = error.orig if isinstance(error, DBAPIError) else None

@@ -30,6 +30,9 @@ class Store(Protocol):
     def settle(self, connection: Connection) -> None:
         """Make durable what a doubtful commit has left."""
 
+    def leave(self, connection: Connection) -> None:
+        """Prepare to close the connection for good. May raise SQLAlchemyError."""
+
     def failure(self, error: SQLAlchemyError) -> JournalError:
         """Return the database's error as one line of ours."""
 
