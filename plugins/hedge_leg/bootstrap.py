@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hedge_leg.adapters.account_check import check_account
 from hedge_leg.adapters.ccxt_client import build_client
@@ -62,7 +63,7 @@ def journal_url(settings: HedgeLegConfig, user_data: Path, *, dry_run: bool) -> 
     if settings.journal_url:
         return settings.journal_url
     name = "hedge_leg.dryrun.sqlite" if dry_run else "hedge_leg.sqlite"
-    return f"sqlite:///{(user_data / name).resolve()}"
+    return f"sqlite:///{quote(str((user_data / name).resolve()))}"  # SQLAlchemy decodes the path
 
 
 def spot_client(settings: HedgeLegConfig, host: HostConfig, credentials: Credentials | None) -> Any:

@@ -292,3 +292,8 @@ def test_scrub_hides_secrets_in_every_form() -> None:
     assert "https://a.b/c?***" in shown
     assert len(scrub("x" * 1000)) == 300
     assert "\n" not in scrub("a\nb")
+
+
+def test_half_a_unicode_pair_in_a_venues_text_can_still_be_journaled() -> None:
+    text = scrub("rejected \ud83d here")
+    assert text.encode() == b"rejected ? here"

@@ -117,6 +117,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     text = _QUERY.sub(r"\1?***", text)
     text = _SIGNED.sub(r"\1\2***", text)
     text = _LONG_HEX.sub("***", text)
+    text = text.encode("utf-8", "replace").decode()  # half a Unicode pair could not be journaled
     return " ".join(text.split())[:_MOST_TEXT]
 
 
