@@ -5,7 +5,7 @@ an answer is journaled as unknown; a read that failed changes nothing and is tri
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, assert_never
 
@@ -160,6 +160,8 @@ def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
     if opens and host is not None and host.working:
         return False  # freqtrade's own entry rests in the book
     if not lost and not opens and short == carry.short_qty:
+        exact = exact_books(carry, orders, now_ms)  # before the end: they tell how long it stood unhedged
+        carry = engine.record(carry, *exact) if exact else carry
         engine.perp_absent[carry.carry_id] = carry.version
         return True
     if lost and not any(order.open for order in lost):
@@ -170,6 +172,17 @@ def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
         engine.record(carry, ev.Halted(now_ms, f"{pair} has a position of {-short} nobody journaled"))
         return True
     return False
+
+
+def exact_books(carry: Carry, orders: Iterable[PerpOrder], now_ms: int) -> list[ev.PerpSettled]:
+    """Return the exact books of finished orders that a carry only knows roughly."""
+    facts: list[ev.PerpSettled] = []
+    for order in orders:
+        fact = carry.perp.get(order.order_id)
+        if fact is not None and not fact.settled and not order.open and order.qty == fact.qty:
+            exact = (order.order_id, order.qty, order.value, order.fee, order.parts)
+            facts.append(ev.PerpSettled(now_ms, *exact))
+    return facts
 
 
 def _adopt_lost(engine: "Engine", carry: Carry, lost: Sequence[PerpOrder]) -> None:

@@ -17,7 +17,7 @@ from hedge_leg.core.decide import exceeds_bound
 from hedge_leg.core.reconcile import Kind, Snapshot, asked_for, change_of, changed_orders, findings
 from hedge_leg.core.states import State
 from hedge_leg.doubles import Doubles
-from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
+from hedge_leg.effects import LOOK_BACK_MS, close_perp, exact_books, perp_filled
 from hedge_leg.engine import Engine, HostPair
 from hedge_leg.errors import HedgeError, IllegalTransition, VenueUnavailable
 from hedge_leg.ports import PerpOrder
@@ -232,11 +232,7 @@ class Watch:
         facts: list[ev.Event] = []
         pair, since_ms = carry.facts.pair, carry.began_ms - LOOK_BACK_MS
         if any(not fact.settled for fact in carry.perp.values()):
-            for order in engine.perp.orders_since(pair, since_ms):
-                fact = carry.perp.get(order.order_id)
-                if fact is not None and not fact.settled and not order.open and order.qty == fact.qty:
-                    exact = (order.order_id, order.qty, order.value, order.fee, order.parts)
-                    facts.append(ev.PerpSettled(now_ms, *exact))
+            facts.extend(exact_books(carry, engine.perp.orders_since(pair, since_ms), now_ms))
         filled_ms = [fact.filled_ms for fact in carry.perp.values()]
         first_ms, until_ms = min(filled_ms), max(filled_ms) if not carry.short_qty else now_ms
         claimed = {key for other in engine.carries.values() if _of(other, pair) for key in other.funding}

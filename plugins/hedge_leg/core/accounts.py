@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from hedge_leg.core.amounts import ZERO, money
 from hedge_leg.core.books import PairBooks
-from hedge_leg.core.carry import Carry
+from hedge_leg.core.carry import Carry, PerpFact
 from hedge_leg.core.ledger import Account
 from hedge_leg.core.orders import Side
 
@@ -22,24 +22,30 @@ def books(carry: Carry) -> PairBooks:
     announced = carry.facts
     made = PairBooks(announced.base, announced.quote)
     made.inventory(announced.at_ms, announced.inherited_qty, announced.inherited_cost)
-    steps: list[tuple[int, int, str]] = [
-        *((one.filled_ms, 0, one.order_id) for one in carry.perp.values()),
-        *((one.filled_ms, 1 + (one.side is Side.SELL), one.trade_id) for one in carry.fills.values()),
-        *((one.paid_ms, 3, one.key) for one in carry.funding.values()),
-        *((one.at_ms, 4, one.key) for one in carry.costs.values()),
-        *((one.at_ms, 5, one.key) for one in carry.adjusted.values()),
+    perp = {key: one.executions() for key, one in carry.perp.items()}
+    steps: list[tuple[int, int, str, int]] = [
+        *((part[0], 0, key, number) for key, parts in perp.items() for number, part in enumerate(parts)),
+        *((one.filled_ms, 1 + (one.side is Side.SELL), one.trade_id, 0) for one in carry.fills.values()),
+        *((one.paid_ms, 3, one.key, 0) for one in carry.funding.values()),
+        *((one.at_ms, 4, one.key, 0) for one in carry.costs.values()),
+        *((one.at_ms, 5, one.key, 0) for one in carry.adjusted.values()),
     ]
-    for _at_ms, kind, key in sorted(steps):
-        _STEPS[kind](made, carry, key)
+    for _at_ms, kind, key, number in sorted(steps):
+        if kind == 0:
+            _book_perp(made, carry.perp[key], perp[key][number], fee_too=number == 0)
+        else:
+            _STEPS[kind](made, carry, key)
     if carry.closed is not None:
         made.inventory(carry.closed.at_ms, -carry.closed.dust_qty, -carry.closed.dust_cost)
     return made
 
 
-def _book_perp(made: PairBooks, carry: Carry, key: str) -> None:
-    one = carry.perp[key]
-    made.perp_fee(one.filled_ms, one.fee)
-    made.perp_fill(one.filled_ms, one.qty, one.value)
+def _book_perp(made: PairBooks, one: PerpFact, part: tuple[int, Decimal, Decimal], *, fee_too: bool) -> None:
+    """Book one execution of a perp order; the order's fee with the first."""
+    at_ms, qty, value = part
+    if fee_too:
+        made.perp_fee(at_ms, one.fee)
+    made.perp_fill(at_ms, qty, value)
 
 
 def _book_spot(made: PairBooks, carry: Carry, key: str) -> None:
@@ -69,7 +75,7 @@ def _book_adjustment(made: PairBooks, carry: Carry, key: str) -> None:
     made.spot_fill(one.at_ms, one.qty, one.px)
 
 
-_STEPS = (_book_perp, _book_spot, _book_spot, _book_funding, _book_cost, _book_adjustment)
+_STEPS = {1: _book_spot, 2: _book_spot, 3: _book_funding, 4: _book_cost, 5: _book_adjustment}
 
 
 @dataclass(frozen=True, slots=True)

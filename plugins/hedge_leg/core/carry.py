@@ -43,6 +43,14 @@ class PerpFact:
             found.append((self.filled_ms, self.qty - before, self.value / abs(self.qty)))
         return found
 
+    def executions(self) -> list[tuple[int, Decimal, Decimal]]:
+        """Return (ms, signed quantity, value) of each execution; the whole order until they are known."""
+        if self.settled:
+            parts = [(at_ms, qty, abs(qty) * px) for at_ms, qty, px in self.steps()]
+            if sum((value for _at_ms, _qty, value in parts), ZERO) == self.value:
+                return parts
+        return [(self.filled_ms, self.qty, self.value)]
+
 
 @dataclass(slots=True)
 class Carry:

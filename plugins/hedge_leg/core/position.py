@@ -52,7 +52,8 @@ def _announced(carry: Carry, event: ev.Announced) -> None:
 def _perp_filled(carry: Carry, event: ev.PerpFilled) -> None:
     known = carry.perp.get(event.order_id)
     carry.trade_id = carry.trade_id if event.trade_id is None else event.trade_id
-    seen = _seen(known, (event.qty, event.filled_ms, event.px))
+    point = (event.qty, event.filled_ms, event.px)
+    seen = known.seen if known is not None and known.settled else _seen(known, point)
     if known is not None:
         source = ev.PerpSource.HOST if event.source is ev.PerpSource.HOST else known.source
         if known.settled or abs(event.qty) <= abs(known.qty):

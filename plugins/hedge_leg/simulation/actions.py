@@ -15,7 +15,14 @@ from hedge_leg.simulation.world import World
 from hedge_leg.watch import Watch
 
 _HOUR_MS = 3_600_000
-ENTRY_NOTIONALS = (60, 300, 1_000, 2_500)
+ENTRY_NOTIONALS = (60, 60, 300, 1_000, 2_500)
+_HIT_RATE = 0.15
+HITS: Options = (  # while an entry or an exit is under way
+    ("liquidation", 2),
+    ("deleveraged", 1),
+    ("perp closed by hand", 2),
+    ("perp opened by hand", 3),
+)
 
 WITHOUT_TRADE: Options = (
     ("enter", 60),
@@ -39,10 +46,10 @@ WITH_TRADE: Options = (
     ("stop for a while", 4),
     ("reload_config", 4),
     ("delete", 2),
-    ("liquidation", 4),
-    ("deleveraged", 4),
+    ("liquidation", 5),
+    ("deleveraged", 5),
     ("perp closed by hand", 3),
-    ("perp opened by hand", 2),
+    ("perp opened by hand", 4),
     ("spot sold by hand", 2),
     ("spot market halted", 4),
     ("spot market opens", 8),
@@ -63,6 +70,12 @@ def _soon(world: World, hit: Callable[[], None]) -> None:
     world.clock.at(world.clock.now_ms() + world.choices.stream("act.time").randrange(6_000), hit)
 
 
+def _hit(world: World, market: SimMarket) -> None:
+    name = world.choices.fault("act.hit", HITS, _HIT_RATE)
+    if name:
+        _ACTIONS[name](world, market)
+
+
 def act(world: World, market: SimMarket, name: str) -> None:
     """Do one of the actions to one pair."""
     _ACTIONS[name](world, market)
@@ -72,6 +85,7 @@ def _enter(world: World, market: SimMarket) -> None:
     chance = world.choices.stream("act.size")
     qty = Decimal(chance.choice(ENTRY_NOTIONALS)) / market.perp_px()
     qty = max(lots_down(qty, market.perp_lot), market.perp_lot)
+    _hit(world, market)
     world.host.guarded(lambda: world.host.enter(market.pair, market.rules.symbol, qty))
 
 
@@ -86,6 +100,7 @@ def _exit_signal_ends(world: World, market: SimMarket) -> None:
 def _force_exit(world: World, market: SimMarket) -> None:
     trade = world.host.base.opened(market.pair)
     if trade is not None and not trade.has_open_orders and trade.amount > ZERO:
+        _hit(world, market)
         world.host.guarded(lambda: world.host.exit(trade, "force_exit"))
 
 

@@ -23,6 +23,7 @@ from hedge_leg.core.decide import tolerance
 from hedge_leg.core.ledger import Account, Ledger
 from hedge_leg.core.position import evolve, replay
 from hedge_leg.core.states import Mode, State
+from hedge_leg.gate import remainder
 from hedge_leg.simulation.monitor import Broken, Monitor
 from hedge_leg.simulation.world import World
 
@@ -88,7 +89,8 @@ def _positions(monitor: Monitor, pair: str) -> None:
         raise Broken(4, f"{pair} is short {short}, carry {carry.carry_id} believes {carry.short_qty}")
     there = world.spot.balances.get(carry.facts.base, ZERO)
     swept = gap.market.rules.lot if world.spot.by_hand.get(carry.facts.base) else ZERO  # seen beyond a lot
-    if abs(there - carry.facts.base_before - carry.spot_qty) > swept + _EXACT:
+    left, _cost = remainder(world.host.engine, carry.facts.base)
+    if abs(there - left - carry.spot_qty) > swept + _EXACT:
         raise Broken(4, f"{there} {carry.facts.base} on the account, carry believes {carry.spot_qty}")
     if gap.counts(abs(carry.spot_qty - short)):
         raise Broken(4, f"{pair} is ACTIVE with spot {carry.spot_qty} against short {short}")

@@ -22,6 +22,7 @@ _FAULTS = {
     "host.create": perp_venue.HOST_FAULTS,
     "host.read": perp_venue.READ_FAULTS,
     "journal": store.JOURNAL_FAULTS,
+    "act.hit": actions.HITS,
     "act": (*actions.WITHOUT_TRADE, *actions.WITH_TRADE),
 }
 _CRASHES = (
