@@ -21,11 +21,10 @@ from hedge_leg.adapters.credentials import Credentials
 from hedge_leg.adapters.dry_perp import DryPerpVenue
 from hedge_leg.bootstrap import HostConfig, dry_engine, fixed_cost, live_engine, watch_for
 from hedge_leg.config import HedgeLegConfig
-from hedge_leg.core.amounts import exact
 from hedge_leg.errors import ConfigError, VenueUnavailable
 from hedge_leg.live import LiveLeg, host_trade
 from hedge_leg.live_booking import LiveTrade
-from hedge_leg.live_market import live_features, settled_stamps, settlements
+from hedge_leg.live_market import SpotMarket, SpotPrices, live_features, settled_stamps, settlements
 from hedge_leg.ports import PerpOrder
 from hedge_leg.sentinel import Sentinel
 from hedge_leg.trade_view import epoch_ms_of
@@ -70,16 +69,14 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         perp = DryPerpVenue(_filled_orders, lambda pair, since: _settlements(exchange, pair, since))
         engine = dry_engine(settings, host, perp, notify)
 
-    def spot_px(symbol: str) -> Decimal | None:
-        candles = strategy.dp.get_pair_dataframe(symbol, strategy.timeframe, candle_type="spot")
-        return None if candles.empty else exact(float(candles["close"].iloc[-1]))
+    spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
 
     def funding(pair: str) -> pd.DataFrame:
         return cast("pd.DataFrame", strategy.dp.get_pair_dataframe(pair, "1h", candle_type="funding_rate"))
 
     def features(pair: str, candles: pd.DataFrame) -> pd.DataFrame:
-        spot = strategy.dp.get_pair_dataframe(spot_symbol(pair), strategy.timeframe, candle_type="spot")
-        return live_features(pair, candles, spot, funding(pair), strategy.timeframe)
+        own = spot.candles(spot_symbol(pair), candles["date"].iloc[0], candles["date"].iloc[-1])
+        return live_features(pair, candles, own, funding(pair), strategy.timeframe)
 
     watch = watch_for(settings, engine)
     live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
@@ -89,7 +86,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         watch,
         FreqtradeTrades(),
         symbol_of=spot_symbol,
-        spot_px=spot_px,
+        spot_px=spot.px,
         feature_source=features,
         settled=lambda pair: settled_stamps(funding(pair)),
         quote=host.quote,

@@ -128,9 +128,13 @@ class HedgedStrategy(IStrategy):
             self.dp.send_msg(f"hedge_leg: the loop failed: {error}", always_send=True)
 
     def informative_pairs(self) -> list[tuple[str, str, str]]:
-        """Ask freqtrade for the spot candles and settlements of every pair."""
+        """Ask freqtrade for the settlements of every pair, and where it stores them for spot candles.
+
+        A trading freqtrade would serve the perp's candles for them (`live_market.SpotMarket`).
+        """
         pairs = self.dp.current_whitelist()
-        spot = [(spot_symbol(pair), self.timeframe, "spot") for pair in pairs]
+        trading = self.config.get("runmode") in (RunMode.LIVE, RunMode.DRY_RUN)
+        spot = [] if trading else [(spot_symbol(pair), self.timeframe, "spot") for pair in pairs]
         return spot + [(pair, "1h", "funding_rate") for pair in pairs]
 
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The dry-run's spot venue, priced by the public endpoints of the paper exchange."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -64,6 +65,9 @@ class FixedMarket:
     def book(self, symbol: str) -> Book:
         assert symbol == SYMBOL
         return self.book_
+
+    def candles(self, symbol: str, timeframe: str, since_ms: int) -> Sequence[Sequence[float]]:
+        return [[float(since_ms), 1.0, 2.0, 0.5, 1.5, 10.0]]
 
 
 def order(number: int, side: Side, qty: str, px: str) -> OrderIntent:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from freqtrade.persistence import Trade
 from freqtrade.rpc import RPC
@@ -26,6 +27,7 @@ from tests.soak.books import differences
 
 HOUR = 3600.0
 BEFORE_A_RALLY = datetime(2024, 1, 21, 5, 7, 30, tzinfo=UTC)  # of 12 % in 30 hours
+MARK_PX = Decimal("17444.4")
 PROFIT_TOLERANCE = 2e-8  # freqtrade rounds each part it shows to 1e-8
 KEYS = {"key": REHEARSAL.key, "secret": REHEARSAL.secret}
 DIRECTED: dict[str, Any] = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
@@ -41,7 +43,14 @@ def directed(folder: Path, hedge_leg: dict[str, Any] | None = None, **changes: A
     script = {"enter": True, "hold": True, "resize": []}
     block = {"execution": {"cool_down_sec": 600}} | KEYS | (hedge_leg or {})
     with world(folder, **DIRECTED, script=script, hedge_leg=block, **changes) as made:
-        yield opened(made)
+        yield marked(opened(made))
+
+
+def marked(made: Rig) -> Rig:
+    """Mark open spot at one price from now on, so that what a loop has shown can be checked after it."""
+    made.leg.spot_px = lambda _: MARK_PX
+    made.loop()
+    return made
 
 
 def assert_in_order(made: Rig, state: State) -> Carry:
@@ -57,7 +66,7 @@ def assert_shown_is_the_pairs(made: Rig) -> None:
     """Check what freqtrade shows of the newest trade, open or closed, against the ledger.
 
     An open trade is shown as if the perp were bought back at a price, its fee paid; the spot leg counts at
-    the price that the leg marks it with.
+    MARK_PX.
     """
     trade, carry = made.trade(), made.carry()
     net = float(books(carry).ledger.net)
@@ -65,9 +74,7 @@ def assert_shown_is_the_pairs(made: Rig) -> None:
         assert abs((trade.close_profit_abs or 0.0) - net) <= PROFIT_TOLERANCE
         return
     rate = trade.open_rate * 1.01
-    spot_px = made.leg.spot_px(carry.facts.symbol)
-    assert spot_px is not None
-    pair = net + float(books(carry).unrealized(exact(rate), spot_px))
+    pair = net + float(books(carry).unrealized(exact(rate), MARK_PX))
     pair -= trade.amount * rate * (trade.fee_close or 0.0)
     assert abs(trade.calculate_profit(rate).total_profit - pair) <= 1e-6
 
@@ -90,7 +97,7 @@ def force_exit(made: Rig) -> None:
 
 def test_open_hold_over_a_settlement_and_force_exit_show_the_pairs_numbers(tmp_path: Path) -> None:
     with world(tmp_path) as made:
-        opened(made)
+        marked(opened(made))
         assert assert_in_order(made, State.ACTIVE).hedged_lag_ms == 0
         made.loop(2, seconds=2 * HOUR)
         made.loop(2)
@@ -108,9 +115,24 @@ def test_open_hold_over_a_settlement_and_force_exit_show_the_pairs_numbers(tmp_p
         assert made.messages == []
 
 
+def test_signals_and_marks_see_the_spot_market_and_not_the_perp_again(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        opened(made)
+        assert made.bot is not None
+        frame, _ = made.bot.dataprovider.get_analyzed_dataframe(PAIR, "1h")
+        stored = pd.read_feather(market()[0] / "BTC_USDT-1h.feather").set_index("date")["close"]
+        seen = frame.set_index("date")["spot_close"]
+        assert len(seen) > 300
+        assert seen.eq(stored.reindex(seen.index)).all()
+        assert frame["spread_bps"].abs().mean() > 0.1
+        made.advance(20)
+        bid = float(made.engine.spot.book("BTC/USDT").bids[0][0])
+        assert float(made.leg.spot_px("BTC/USDT") or 0) == pytest.approx(bid)
+
+
 def test_freqtrades_own_update_of_funding_fees_leaves_the_pairs_numbers(tmp_path: Path) -> None:
     with world(tmp_path) as made:
-        opened(made).loop(2, seconds=HOUR)
+        marked(opened(made)).loop(2, seconds=HOUR)
         assert made.bot is not None
         made.bot.update_funding_fees()  # at minutes 1 and 31, and whenever the bot starts
         assert_in_order(made, State.ACTIVE)
@@ -177,7 +199,7 @@ def test_a_limit_entry_that_fills_in_parts_is_hedged_part_by_part(tmp_path: Path
     with world(tmp_path, order_types=types) as made:
         made.exchange.plan(rule(PERP_POST, {"kind": "partial_fill", "share": 0.4, "rest_ms": 20_000}))
         made.start()
-        made.loop(2)
+        marked(made).loop()
         part = made.carry()
         assert part.short_qty > 0
         assert abs(part.spot_qty - part.short_qty) <= made.engine.spot.rules(part.facts.symbol).lot
@@ -210,7 +232,7 @@ def test_fees_in_bnb_are_costs_of_the_pair(tmp_path: Path) -> None:
     fees = Fees(spot_in_bnb=True, perp_in_bnb=True)
     account = Account.funded(at_ms(AT), bnb=Decimal(10), fees=fees)
     with world(tmp_path, account=account, candles=market("BTC", "BNB")) as made:
-        opened(made).loop(2)
+        marked(opened(made)).loop()
         assert {fill.fee_asset for fill in made.carry().fills.values()} == {"BNB"}
         assert all(fill.fee_value > 0 for fill in made.carry().fills.values())
         assert_shown_is_the_pairs(made)

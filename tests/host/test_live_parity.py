@@ -11,7 +11,7 @@ from freqtrade.persistence import Trade
 
 from paper_exchange.sample import write_sample_market
 from tests.host.backtest_harness import backtest_config, load_exchange, run_backtest
-from tests.host.live_harness import PAIR, STRATEGIES, Exchange, rig, served
+from tests.host.live_harness import PAIR, SHIPPED, STRATEGIES, Exchange, rig, served
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
 DAYS = 4
@@ -91,3 +91,10 @@ def test_live_dry_run_and_backtest_make_the_same_trades(market: Path, tmp_path: 
     same = compare(market, tmp_path, "ClockworkCarry", str(STRATEGIES))
     assert len(same) >= 8
     assert {deal[0] for deal in same} == {PAIR}
+
+
+def test_signals_of_funding_and_spread_are_the_same_in_live_dry_run_and_backtest(
+    market: Path, tmp_path: Path
+) -> None:
+    same = compare(market, tmp_path, "SpreadOnlyCarry", str(SHIPPED))
+    assert {deal[4] for deal in same} == {"signal_off"}, "entered and left by the rule"

@@ -19,6 +19,7 @@ from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import Book, Clock, MarketRules, SpotTrade
 
 HOUR_MS = 3_600_000
+CANDLES = 1000  # of one request
 _STALE_RULES_MS = 24 * HOUR_MS  # filters that old are not served any more
 _RETRY_RULES_MS = 60_000
 _BOOK_LEVELS = 50
@@ -66,6 +67,13 @@ class CcxtSpotVenue:
         """Return the best 50 levels of either side; VenueUnavailable when a side is empty."""
         row = self._calls.read(f"book of {symbol}", lambda: self._read_book(symbol))
         return Book(*row, at_ms=self._clock.now_ms())
+
+    def candles(self, symbol: str, timeframe: str, since_ms: int) -> Sequence[Sequence[float]]:
+        """Return up to 1000 candles [ms, open, high, low, close, volume] from then on, oldest first."""
+        rows = self._calls.read(
+            f"candles of {symbol}", lambda: self._client.fetch_ohlcv(symbol, timeframe, since_ms, CANDLES)
+        )
+        return [[float(value) for value in row] for row in rows]
 
     def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
         """Return (free, total with what is locked) per asset."""

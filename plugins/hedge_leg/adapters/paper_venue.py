@@ -34,6 +34,10 @@ class MarketData(Protocol):
         """Return the present book."""
         ...
 
+    def candles(self, symbol: str, timeframe: str, since_ms: int) -> Sequence[Sequence[float]]:
+        """Return candles from then on."""
+        ...
+
 
 @dataclass(slots=True)
 class _Account:
@@ -92,6 +96,10 @@ class PaperSpotVenue:
     def book(self, symbol: str) -> Book:
         """Return the real market's book."""
         return self._market.book(symbol)
+
+    def candles(self, symbol: str, timeframe: str, since_ms: int) -> Sequence[Sequence[float]]:
+        """Return the real market's candles."""
+        return self._market.candles(symbol, timeframe, since_ms)
 
     def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
         """Return (free, total) per asset; nothing is ever locked."""
