@@ -121,9 +121,7 @@ def _remedied(remedy: Remedy, carry: Carry, sight: Sight, policy: Policy) -> Dec
             return _sell_all(carry, sight, policy)
         case Remedy.AWAIT_PERP:
             return _await_perp(carry, sight, policy)
-        case Remedy.PROVE_NO_PERP:
-            return _prove_no_perp(carry, sight, policy)
-        case Remedy.CLOSE:
+        case Remedy.PROVE_NO_PERP | Remedy.CLOSE:
             return _close(carry, sight, policy)
         case Remedy.HALT:
             return Decision((ev.Halted(sight.now_ms, f"the perp is long {-carry.short_qty}: nobody's plan"),))

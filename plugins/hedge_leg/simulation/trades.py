@@ -1,6 +1,5 @@
 """freqtrade's trades as its database keeps them: what is committed survives a crash, the rest does not."""
 
-from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -66,9 +65,13 @@ class SimTrade:
 
     def copied(self) -> "SimTrade":
         """Return an independent copy."""
-        made = copy(self)
-        made.orders = [copy(order) for order in self.orders]
-        return made
+        orders = [
+            SimOrder(
+                one.order_id, one.entry, one.created_ms, one.qty, one.px, one.fee, one.filled_ms, one.open
+            )
+            for one in self.orders
+        ]
+        return SimTrade(self.trade_id, self.pair, self.opened_ms, orders, self.open)
 
 
 @dataclass(slots=True)
@@ -80,8 +83,12 @@ class TradeBase:
     _durable: dict[int, SimTrade] = field(default_factory=dict)
 
     def commit(self) -> None:
-        """Make every trade durable as it is."""
-        self._durable = {key: one.copied() for key, one in self.trades.items()}
+        """Make every trade durable as it is. A closed one does not change any more."""
+        kept, self._durable = self._durable, {}
+        for key, one in self.trades.items():
+            known = kept.get(key)
+            ended = known is not None and not known.open and len(known.orders) == len(one.orders)
+            self._durable[key] = known if known is not None and ended else one.copied()
 
     def rollback(self) -> None:
         """Return to what was committed last."""

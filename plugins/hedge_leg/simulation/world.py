@@ -53,7 +53,7 @@ class Setting:
             wrong_fee_expected=chance.random() < 0.15,
             skew_ms=chance.choice((0, 0, 0, 0, -3_000, 800)),
             start_ms=START_MS + chance.randrange(0, 8 * 3_600_000),
-            start_px=chance.choice((20.0, 100.0, 400.0)),
+            start_px=chance.choice((20.0, 100.0, 400.0, 1_500.0)),  # the last: a lot is worth a position
             max_slice_notional=chance.choice((None, None, None, Decimal(300))),
         )
 

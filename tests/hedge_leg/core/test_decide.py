@@ -246,6 +246,12 @@ def test_no_rollback_of_an_entry_without_a_perp_order_ends_before_that_is_proven
     assert decide(given_up, at(START_MS + POLICY.grace_ms), POLICY) == Decision(effect=ProveNoPerp())
 
 
+def test_an_opening_that_stood_unhedged_beyond_the_bound_and_lost_its_perp_ends_halted_and_told() -> None:
+    gone = carry(sold("1"), sold("-1", "p2", at_ms=UNHEDGED_LONG_MS))
+    ended = decide(gone, replace(at(UNHEDGED_LONG_MS), perp_absent=True), POLICY).events
+    assert [type(one) for one in ended] == [ev.Halted, ev.Alarmed, ev.Released, ev.Closed]
+
+
 def test_an_order_is_looked_for_while_the_carry_is_halted() -> None:
     halted = carry(sold("1"), intend(1, "1"), ev.Halted(START_MS, "x"))
     assert isinstance(event(decide(halted, SIGHT, POLICY)), ev.SpotOutcomeUnknown)
