@@ -119,9 +119,14 @@ def operator_engine(
 def dry_engine(
     settings: HedgeLegConfig, host: HostConfig, perp: PerpVenue, notify: Callable[[str], None]
 ) -> Engine:
-    """Return the engine of a dry-run: real public books, a paper spot account, freqtrade's simulated perp."""
+    """Return the engine of a dry-run: real public books, a paper spot account, freqtrade's simulated perp.
+
+    Raises ConfigError, VenueUnavailable or JournalError with one line.
+    """
     clock = SystemClock()
     market = CcxtSpotVenue(spot_client(settings, host, None), clock)
+    for symbol in host.pairs.values():
+        market.rules(symbol)  # a pair without a spot market is refused now, not at every entry
     paper = settings.paper
     wallet = host.wallet if paper.spot_balance is None else paper.spot_balance
     spot = PaperSpotVenue(

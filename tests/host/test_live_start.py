@@ -12,10 +12,10 @@ from freqtrade.exceptions import FreqtradeException
 
 from hedge_leg.errors import HedgeError
 from paper_exchange.account import Account
-from paper_exchange.signing import REHEARSAL, Credentials
+from paper_exchange.signing import REHEARSAL, Credentials, Permission
 from tests.host.live_harness import Exchange, Rig, rig
-from tests.host.live_world import market, opened, world
-from tests.paper_exchange.conftest import serving
+from tests.host.live_world import AT, market, opened, world
+from tests.paper_exchange.conftest import at_ms, serving
 
 HUNDRED = Decimal(100_000)
 
@@ -49,6 +49,22 @@ def test_an_account_in_a_mode_that_cannot_be_hedged_is_refused(
     with made as ready:
         assert words in refused(ready.start).lower()
     served.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"), [(Permission.SPOT, "enable spot"), (Permission.FUTURES, "-2015")]
+)
+def test_a_key_that_may_not_trade_one_leg_is_refused(tmp_path: Path, missing: Permission, words: str) -> None:
+    keys = Credentials(REHEARSAL.key, REHEARSAL.secret, frozenset(Permission) - {missing})
+    with world(tmp_path, account=Account.funded(at_ms(AT), credentials=keys)) as made:
+        assert words in refused(made.start)
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_perp_without_a_spot_market_is_refused(tmp_path: Path, dry: bool) -> None:
+    with world(tmp_path, dry=dry) as made:
+        made.config["hedge_leg"]["exchange"] = {"ccxt_config": {"options": {"fetchMarkets": {"types": []}}}}
+        assert "spot" in refused(made.start)
 
 
 def test_wrong_keys_of_the_spot_leg_are_refused_without_being_shown(tmp_path: Path) -> None:
