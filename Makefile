@@ -51,8 +51,8 @@ report: $(INSTALLED) ## price the last backtest again, leg by leg, and write the
 test: $(INSTALLED) lint types imports tests ## lint, types, import contracts, all tests
 
 lint: $(INSTALLED)
-	$(BIN)/ruff check plugins tests user_data/strategies tools
-	$(BIN)/ruff format --check plugins tests user_data/strategies tools
+	$(BIN)/ruff check plugins tests user_data/strategies user_data/hyperopts tools
+	$(BIN)/ruff format --check plugins tests user_data/strategies user_data/hyperopts tools
 
 types: $(INSTALLED)
 	$(BIN)/mypy
