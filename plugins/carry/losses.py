@@ -8,8 +8,8 @@ freqtrade never calls a best epoch.
 
 `trades` is freqtrade's results frame: one row per closed trade with `open_date`, `close_date` (aware UTC),
 `profit_abs` (quote, the pair's), `amount` (base), `open_rate`, `close_rate` (quote) and, where freqtrade
-gives it, `orders` (list of its filled orders). Source of the segments: M. Lopez de Prado, "Advances in Financial
-Machine Learning" (2018), chapter 7 (purge and embargo).
+gives it, `orders` (list of its filled orders). Source of the segments: M. Lopez de Prado, "Advances in
+Financial Machine Learning" (2018), chapter 7 (purge and embargo).
 """
 
 from collections.abc import Callable, Mapping
