@@ -57,7 +57,7 @@ def reconcile(
     journal: JournalUrl = "",
     json_file: JsonFile = None,
 ) -> None:
-    """Compare the journal with both venues; show what would be done about each difference, or do it.
+    """Compare the journal with both venues; show what would be done about each difference, or do just that.
 
     Looking is possible beside a running bot, which may be about to mend what is seen. For --apply the bot
     must be stopped: one journal has one driver. Exit status 1 while there are differences.
@@ -114,7 +114,7 @@ def unwind(
         fee_rate = exact(settings.costs.perp_taker_bps) / 10_000
         _show(plan_unwind(engine, carry, perp.book(pair), fee_rate))
         if not yes:
-            if not sys.stdin.isatty():
+            if not on_terminal():
                 raise ConfigError("there is no terminal to ask on: give --yes, nothing was traded")
             if not typer.confirm("Trade this now?"):
                 sys.exit(1)
@@ -122,6 +122,11 @@ def unwind(
         typer.echo(f"{carry}: {after.state}, spot {after.spot_qty}, short {after.short_qty}: {after.why}")
         if after.state is not State.IDLE:
             sys.exit(1)
+
+
+def on_terminal() -> bool:
+    """Return whether somebody can be asked."""
+    return sys.stdin.isatty()
 
 
 def _show(plan: UnwindPlan) -> None:

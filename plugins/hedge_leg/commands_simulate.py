@@ -11,6 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hedge_leg.simulation.many import Report, shrink, simulate_many
 
+_GROUPS = {
+    "end": "states",
+    "transition": "transitions",
+    "remedy": "remedies",
+    "fault": "faults",
+    "crash": "crashes",
+    "outcome": "outcomes",
+}
+_MANY = 20_000  # runs after which whatever is still missing is worth a line
+
 
 def simulate(
     *,
@@ -40,6 +50,8 @@ def simulate(
         typer.echo(f"seed {outcome.seed}: {small.broken}")
         typer.echo("  " + "; ".join(f"{key} {name}" for key, name in small.story))
         typer.echo(f"  replay: hedge-leg simulate --seed {outcome.seed} --runs 1 --steps {outcome.steps}")
+    if runs >= _MANY and report.tally.missing():
+        typer.echo(f"never reached: {', '.join(report.tally.missing())}")
     typer.echo(summary(report, time.monotonic() - began))
     if report.broken:
         sys.exit(1)
@@ -48,9 +60,9 @@ def simulate(
 def summary(report: Report, seconds: float) -> str:
     """Return one line: runs, and how much of what exists was exercised."""
     parts = []
-    for name in ("transition", "remedy", "fault", "crash", "outcome", "end"):
+    for name, many in _GROUPS.items():
         counts = report.tally.group(name)
         reached = sum(1 for count in counts.values() if count)
-        parts.append(f"{name}s {reached}/{len(counts)} ({sum(counts.values()):,})")
+        parts.append(f"{many} {reached}/{len(counts)} ({sum(counts.values()):,})")
     told = ", ".join(parts)
     return f"{report.runs:,} runs in {seconds:.0f} s: {told}; broken invariants {len(report.broken)}"

@@ -153,8 +153,7 @@ def _prove_no_perp(engine: "Engine", carry: Carry) -> bool:
     except VenueUnavailable as error:
         logger.warning("carry=%s perp side unknown: %s", carry.carry_id, error)
         return False
-    others = {key for one in engine.carries.values() if one is not carry for key in one.perp}
-    lost = changed_orders(carry, orders, others)
+    lost = changed_orders(carry, orders, engine.perp_of_others(carry))
     host = engine.host.get(pair)
     opens = [order for order in orders if order.open and not order.reduce_only]
     if opens and host is not None and host.working:

@@ -80,6 +80,10 @@ class Engine:
         """Return the living carry of a perp pair."""
         return next((carry for carry in self.alive() if carry.facts.pair == pair), None)
 
+    def perp_of_others(self, carry: Carry) -> set[str]:
+        """Return the ids of the perp orders that other carries know: none of them is this carry's."""
+        return {key for one in self.carries.values() if one is not carry for key in one.perp}
+
     def record(self, carry: Carry, *events: ev.Event) -> Carry:
         """Make events durable, then known. Raises IllegalTransition or JournalError with nothing changed.
 

@@ -4,7 +4,7 @@ Each order is journaled like everything else and carried out by the same engine;
 the joint table does not decide. The caller holds the journal's lease, so no bot drives it meanwhile.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -54,14 +54,15 @@ def look(engine: Engine, pairs: Iterable[str]) -> list[Finding]:
     return findings(living, Snapshot(balances, shorts), lots)
 
 
-def apply_findings(engine: Engine, watch: Watch, found: Iterable[Finding]) -> None:
-    """Do what `reconcile` said it would: take over, accept, release, then let every carry come to rest."""
+def apply_findings(engine: Engine, watch: Watch, found: Sequence[Finding]) -> None:
+    """Do what `reconcile` showed, nothing else: accept, release, then let every carry come to rest."""
     for finding in found:
         carry = engine.carries.get(finding.carry_id)
         if finding.kind is Kind.SPOT_MISSING and carry is not None:
             accept_spot(engine, carry)
-    for carry in engine.alive():
-        if carry.state is State.HALTED:
+    for finding in found:
+        carry = engine.carries.get(finding.carry_id)
+        if finding.kind is Kind.HALTED and carry is not None and carry.state is State.HALTED:
             engine.record(carry, ev.Released(engine.clock.now_ms(), "operator: reconcile --apply"))
     for _ in range(_ROUNDS):
         watch.tick_alone()

@@ -186,7 +186,7 @@ class Watch:
         if now_ms - since_ms < engine.policy.grace_ms:
             return
         orders = engine.perp.orders_since(carry.facts.pair, carry.began_ms - LOOK_BACK_MS)
-        lost = changed_orders(carry, orders, self._known_perp(carry))
+        lost = changed_orders(carry, orders, engine.perp_of_others(carry))
         if not lost or carry.short_qty - sum(change_of(carry, order) for order in lost) != short:
             if now_ms - since_ms > 20 * engine.policy.grace_ms:
                 text = f"the exchange shows a short of {short}, the orders explain {carry.short_qty}"
@@ -195,9 +195,6 @@ class Watch:
             return
         self._suspects.pop(carry.carry_id, None)
         self._adopt(carry, lost)
-
-    def _known_perp(self, carry: Carry) -> set[str]:
-        return {key for other in self.engine.carries.values() if other is not carry for key in other.perp}
 
     def _adopt(self, carry: Carry, lost: list[PerpOrder]) -> None:
         """Take the exchange's orders over; what made the position larger is closed again, reduce-only."""
@@ -271,10 +268,14 @@ class Watch:
 
 
 def host_fills(engine: Engine, carry: Carry, host: HostTrade) -> Carry:
-    """Journal what freqtrade's orders have filled beyond what is known, and return the carry."""
-    for order in host.orders:
-        known = carry.perp.get(order.order_id)
-        if known is not None and abs(known.qty) >= abs(order.qty) and known.source is ev.PerpSource.HOST:
+    """Journal what freqtrade's orders have filled beyond what is known, and return the carry.
+
+    freqtrade may list an order of an earlier carry: looking for lost orders it goes ten seconds back.
+    """
+    news = [order for order in host.orders if not _is_told(carry, order)]
+    strange = engine.perp_of_others(carry) if news else ()
+    for order in news:
+        if order.order_id in strange:
             continue
         fact = ev.PerpFilled(
             *(engine.clock.now_ms(), order.order_id, order.qty, order.px, order.fee, order.filled_ms),
@@ -283,6 +284,11 @@ def host_fills(engine: Engine, carry: Carry, host: HostTrade) -> Carry:
         )
         carry = engine.record(carry, fact)
     return carry
+
+
+def _is_told(carry: Carry, order: HostOrder) -> bool:
+    known = carry.perp.get(order.order_id)
+    return known is not None and abs(known.qty) >= abs(order.qty) and known.source is ev.PerpSource.HOST
 
 
 def _of(carry: Carry, pair: str) -> bool:

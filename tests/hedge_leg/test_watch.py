@@ -93,6 +93,26 @@ def test_a_lost_addition_that_was_asked_for_is_closed_again() -> None:
     assert (desk.carry.state, desk.perp.short, desk.hedged()) == (State.ACTIVE, ONE, True)
 
 
+def test_an_order_of_an_earlier_carry_that_freqtrade_takes_for_its_new_trades_changes_nothing() -> None:
+    desk = Desk()
+    carry = active(desk)
+    desk.engine.record(carry, ev.ResizeAsked(desk.clock.now_ms(), -HALF))
+    desk.perp.trade(-HALF)
+    desk.loop(4)  # the addition is closed again by an order of ours
+    ours = desk.perp.orders[-1]
+    assert desk.leave().allowed
+    desk.loop(2)
+    active(desk)
+    desk.order_filled(ours.order_id)  # `handle_onexchange_order` looks ten seconds back
+    desk.loop(4)
+    assert (desk.carry.state, desk.carry.short_qty, desk.perp.short, desk.hedged()) == (
+        State.ACTIVE,
+        ONE,
+        ONE,
+        True,
+    )
+
+
 def test_an_order_of_freqtrade_that_fills_further_while_freqtrade_cannot_see_it_is_hedged() -> None:
     desk = Desk()
     assert desk.announce().allowed

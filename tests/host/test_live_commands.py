@@ -160,6 +160,24 @@ def test_unwind_asks_then_leaves_both_legs_flat(tmp_path: Path, monkeypatch: pyt
         assert "no living carry" in hedge_leg("unwind", carry.carry_id, *config, "--yes", status=2)
 
 
+def test_on_a_terminal_unwind_trades_only_after_a_yes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedge_leg.commands_operate.on_terminal", lambda: True)
+    with world(tmp_path) as made:
+        opened(made)
+        carry = made.carry()
+        made.leg.close()
+        config = layers(made, monkeypatch)
+        taken = len(made.exchange.audit("taken"))
+        for answer in ("n\n", "\n"):
+            shown = hedge_leg("unwind", carry.carry_id, *config, status=1, text=answer)
+            assert "Trade this now? [y/N]" in shown
+        assert len(made.exchange.audit("taken")) == taken
+        assert on_disk(made)[-1].state is State.ACTIVE
+        assert ": IDLE" in hedge_leg("unwind", carry.carry_id, *config, text="y\n")
+
+
 def test_a_dry_runs_configuration_never_acts_on_real_accounts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from freqtrade.enums import State as BotState
@@ -9,7 +10,16 @@ from freqtrade.enums import State as BotState
 from hedge_leg.core.states import State
 from tests.host.live_harness import PAIR, Rig
 from tests.host.live_phone import Phone, api_config, rest
-from tests.host.live_world import SPOT_LOOK, SPOT_POST, assert_settled, loop_safely, opened, rule, world
+from tests.host.live_world import (
+    SPOT_LOOK,
+    SPOT_POST,
+    assert_settled,
+    loop_safely,
+    opened,
+    rule,
+    settle,
+    world,
+)
 from tests.soak.books import differences
 
 HALT = rule({"path": "/api/v3/*"}, {"kind": "halt", "venue": "spot", "symbol": "BTCUSDT"})
@@ -36,6 +46,15 @@ def unknown_opening(made: Rig) -> None:
     made.exchange.plan(*BLIND)
     loop_safely(made)
     assert made.carry().state is State.OPENING
+    assert made.carry().order is not None
+
+
+def unknown_closing(made: Rig) -> None:
+    """Let an exit sell the spot: taken by the exchange, the answer lost, and looking in vain."""
+    opened(made)
+    made.exchange.plan(*BLIND)
+    rest(made).forceexit("1")
+    assert made.carry().state is State.CLOSING
     assert made.carry().order is not None
 
 
@@ -121,6 +140,43 @@ def test_reload_config_in_the_middle_of_opening_resolves_the_order_afterwards(tm
         made.start()
         assert_settled(made)
         assert made.carry().state is State.ACTIVE
+
+
+def test_reload_config_in_the_middle_of_closing_ends_hedged_or_flat(tmp_path: Path) -> None:
+    with commanded(tmp_path) as made:
+        unknown_closing(made)
+        rest(made).reload_config()
+        assert made.bot is not None
+        made.bot.cleanup()  # as the worker does
+        made.start()
+        assert_settled(made)
+        assert made.carry().state in (State.ACTIVE, State.IDLE)
+
+
+def test_after_stop_in_the_middle_of_closing_the_spot_is_bought_back(tmp_path: Path) -> None:
+    with commanded(tmp_path) as made:
+        unknown_closing(made)
+        rest(made).stop()
+        made.exchange.plan()
+        for _ in range(12):  # what the sentinel does while no loop comes
+            made.advance(10)
+            made.leg.watch.tick_alone()
+        carry = made.carry()
+        assert (carry.state, carry.order) == (State.ACTIVE, None), carry.why
+        assert abs(made.engine.perp.short_qty(PAIR) - made.spot("BTC")) < Decimal("0.00001")
+        rest(made).start()
+        assert_settled(made)
+
+
+def test_delete_in_the_middle_of_closing_ends_hedged_and_halted_with_an_alarm(tmp_path: Path) -> None:
+    with commanded(tmp_path) as made:
+        unknown_closing(made)
+        assert rest(made).delete_trade(1)["result"] == "success"
+        settle(made)
+        assert made.carry().state is State.HALTED
+        assert any("deleted" in text and "hedge-leg unwind" in text for text in made.messages)
+        assert made.engine.perp.short_qty(PAIR) == made.carry().short_qty > 0
+        assert abs(made.carry().short_qty - made.spot("BTC")) < Decimal("0.00001")
 
 
 def test_delete_by_rest_halts_with_an_alarm_and_leaves_both_legs_as_they_are(tmp_path: Path) -> None:

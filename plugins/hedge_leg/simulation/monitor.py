@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedge_leg.core import events as ev
-from hedge_leg.core.amounts import ZERO
+from hedge_leg.core.amounts import ZERO, lots_down
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.decide import decide, joint_legs
 from hedge_leg.core.orders import OrderIntent
@@ -19,6 +19,8 @@ from hedge_leg.gate import Verdict
 from hedge_leg.simulation.tally import Tally
 from hedge_leg.simulation.truth import TrueGap
 from hedge_leg.simulation.world import World
+
+_PRICE_SLACK = Decimal("1.1")  # the price may have moved since the engine looked
 
 
 class Broken(BaseException):
@@ -120,14 +122,23 @@ class Monitor:
                 told.troubled = True
             case ev.InventoryAdjusted(qty=qty):
                 self.gaps[told.pair].move(qty, ZERO, self.world.clock.now_ms())
-            case ev.Closed(at_ms=at_ms):
+            case ev.Closed(at_ms=at_ms, dust_qty=dust):
                 told.closed_ms = at_ms
+                self._left_behind(carry_id, told, dust)
             case _:
                 pass
+
+    def _left_behind(self, carry_id: str, told: Told, dust: Decimal) -> None:
+        """Take a remainder out of the measure; it must be less than any order could sell."""
+        rules, px = self.world.perp.markets[told.pair].rules, self.world.perp.markets[told.pair].spot_px()
+        if rules.tradable(lots_down(dust, rules.lot), px / _PRICE_SLACK):
+            raise Broken(0, f"carry {carry_id} left {dust} behind, worth {dust * px}")
+        self.gaps[told.pair].move(-dust, ZERO, self.world.clock.now_ms())
 
     def _announced(self, carry_id: str, told: Told, event: ev.Announced) -> None:
         """No entry while anything is unresolved, nor in the cool-down after an unwind."""
         told.pair = event.pair
+        self.gaps[event.pair].move(event.inherited_qty, ZERO, self.world.clock.now_ms())
         policy, now_ms = self.world.policy, self.world.clock.now_ms()
         for other_id, other in self.told.items():
             if other_id == carry_id:

@@ -41,6 +41,14 @@ ALLOWED_ZERO: dict[str, str] = {
     **{f"remedy/{mode} long {spot}": _LONG_APART for mode in Mode for spot in ("under", "equal")},
     "transition/HALTED->IDLE Closed": "the operator's commands release a halted carry before they close it",
 }
+# What happens less than once in a thousand runs: `make soak` reaches it.
+RARE = frozenset(
+    {
+        *(f"remedy/{mode} long {spot}" for mode in Mode for spot in ("flat", "over")),
+        *(f"remedy/{mode} flat equal" for mode in (Mode.OPENING, Mode.EXITING)),
+        *("crash/spot.cancel.before", "crash/spot.cancel.after", "crash/perp.close.after"),
+    }
+)
 
 
 @dataclass(slots=True)
@@ -67,8 +75,9 @@ class Tally:
         return [key for key in expected() if not self.counts[key] and key not in ALLOWED_ZERO]
 
     def group(self, name: str) -> dict[str, int]:
-        """Return one group's counts, of what is expected and of what happened."""
-        keys = {key for key in (*expected(), *self.counts) if key.startswith(f"{name}/")}
+        """Return one group's counts, of what can be reached and of what happened."""
+        reachable = (key for key in expected() if key not in ALLOWED_ZERO)
+        keys = {key for key in (*reachable, *self.counts) if key.startswith(f"{name}/")}
         return {key.partition("/")[2]: self.counts[key] for key in sorted(keys)}
 
 
