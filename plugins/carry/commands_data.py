@@ -1,6 +1,7 @@
 """Commands about market data: sample-data, check-data, features, download."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 from typer.core import TyperCommand, TyperOption
 
+from carry.commands_regime import Definition, print_cycles, regime_cycles, write_cycles
 from carry.coverage import PairCoverage, inspect_pair, perps_in
 from carry.coverage_table import coverage_record, print_coverage, sample_note
 from carry.download import Order, run_downloads
@@ -156,20 +158,40 @@ def features(
     ] = None,
     json_file: JsonFile = None,
     tail: Annotated[int, typer.Option(min=1, help="Rows to print, the last ones.")] = 3,
+    timerange: Range = None,
+    definition: Annotated[
+        Definition | None, typer.Option(help="Regime signals instead, one row per settlement cycle.")
+    ] = None,
 ) -> None:
-    """Compute the carry features of each perp candle and print the last rows.
+    """Compute the carry features of each perp candle, or the regimes of each cycle; print the last.
 
-    Row t belongs to the candle opened at `date` and knows what its close knows.
+    Row t belongs to the candle opened at `date` and knows what its close knows. With --definition causal a
+    row knows what its settlement knows; published is the paper's and looks ahead (docs/research/regime.md).
 
     Example: carry features --datadir user_data/data/binance --pair BTC/USDT:USDT --timeframe 1h --out btc.csv
+
+    Example: carry features --definition causal --datadir user_data/data/binance --pair BTC/USDT:USDT
     """
     if out is not None and out.suffix not in {".csv", ".feather"}:
         raise UsageError(f"--out {out} is neither .csv nor .feather")
+    wanted = parse_timerange(timerange)
+    if definition is not None:
+        cycles, about = regime_cycles(datadir, pair, timeframe, definition, wanted)
+        print_cycles(_console(), datadir, cycles, about, tail)
+        if out is not None:
+            _write(out, lambda path: write_cycles(path, cycles))
+        if json_file is not None:
+            _write_json(json_file, about)
+        return
     perp = read_candles(candle_path(datadir, pair, timeframe, "futures"))
     spot = read_candles(candle_path(datadir, pair, timeframe, "spot"))
     frame = carry_features(perp, spot, read_funding(datadir, pair), timeframe)
     frame.insert(0, "date", perp["date"])
     frame.insert(1, "perp_close", perp["close"])
+    inside = wanted.holds(frame["date"])
+    if not inside.any():
+        raise DataError(f"{pair}: no candle in {wanted} of {datadir}: give another --timerange")
+    frame = frame[inside].reset_index(drop=True)
     last = frame.tail(tail)
     console = _console()
     table = Table(title=f"{pair} {timeframe}, last {len(last)} of {len(frame)} rows{sample_note(datadir)}")
@@ -182,7 +204,7 @@ def features(
         )
     console.print(table)
     if out is not None:
-        _write_frame(out, frame)
+        _write(out, lambda path: _write_frame(path, frame))
     if json_file is not None:
         rows = json.loads(last.to_json(orient="records", date_format="iso", double_precision=15))
         record = {"pair": pair, "timeframe": timeframe, "sample": is_sample(datadir), "rows": rows}
@@ -243,17 +265,18 @@ def _inspect(
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}): give another file") from error
+    _write(path, lambda file: file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8"))
 
 
 def _write_frame(path: Path, frame: pd.DataFrame) -> None:
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_feather(path)
+
+
+def _write(path: Path, writer: Callable[[Path], object]) -> None:
     try:
-        if path.suffix == ".csv":
-            frame.to_csv(path, index=False)
-        else:
-            frame.to_feather(path)
+        writer(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}): give another file") from error

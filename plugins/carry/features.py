@@ -89,24 +89,24 @@ def carry_features(
     step = int(timeframe_delta(timeframe) / pd.Timedelta(1, unit="ns"))
     if (ZSCORE_HOURS * HOUR_NS) % step:
         raise UsageError(f"timeframe {timeframe} does not divide {ZSCORE_HOURS} h: give 5m, 15m, 1h or 4h")
-    opened = _ascending_ns(perp["date"], "perp candles")
+    opened = ascending_ns(perp["date"], "perp candles")
     if (opened % step).any():
         raise DataError(f"perp candles: dates are not multiples of {timeframe}: give the timeframe they have")
     columns = _spread_columns(perp, spot, opened, step)
-    columns |= _funding_columns(_settlements(funding), opened + step)
+    columns |= _funding_columns(settlements(funding), opened + step)
     return pd.DataFrame({name: columns[name] for name in FEATURE_COLUMNS})
 
 
 def _spread_columns(perp: pd.DataFrame, spot: pd.DataFrame, opened: Ints, step: int) -> dict[str, Column]:
     """Return the columns that compare the two markets' closes; `opened` and `step` in ns."""
-    spot_opened = _ascending_ns(spot["date"], "spot candles")
+    spot_opened = ascending_ns(spot["date"], "spot candles")
     at = np.minimum(np.searchsorted(spot_opened, opened), max(len(spot_opened) - 1, 0))
     close, traded = np.full(len(opened), np.nan), np.zeros(len(opened), dtype=np.bool_)
     if len(spot_opened):
-        candles = _traded_close(spot)[at]
+        candles = traded_close(spot)[at]
         traded = (spot_opened[at] == opened) & ~np.isnan(candles)
         close = np.where(traded, candles, np.nan)
-    spread = (_traded_close(perp) / close - 1.0) / BPS
+    spread = (traded_close(perp) / close - 1.0) / BPS
     return {
         "spot_close": close,
         "spread_bps": spread,
@@ -134,7 +134,7 @@ def _zscore(spread: Floats, opened: Ints, step: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settlements:
+class Settlements:
     """What is known at each settlement: arrays (m,), ascending, one entry per settlement with a rate."""
 
     stamp: Ints  # ns since 1970, rounded to the minute
@@ -145,7 +145,7 @@ class _Settlements:
     negative_since: Ints  # ns: first settlement of the current run of rates <= 0; its own if positive
 
 
-def _settlements(funding: pd.DataFrame) -> _Settlements:
+def settlements(funding: pd.DataFrame) -> Settlements:
     """Return the settlement arrays; a settlement without a rate is missing, of duplicates the last counts."""
     rates = funding["funding_rate"].to_numpy(dtype=np.float64)
     known = np.isfinite(rates)
@@ -165,7 +165,7 @@ def _settlements(funding: pd.DataFrame) -> _Settlements:
     new_run = np.isnan(interval)
     new_run[1:] |= positive[1:] != positive[:-1]
     run_start = np.maximum.accumulate(np.where(new_run, place, 0))
-    return _Settlements(
+    return Settlements(
         stamp=stamp,
         rate_bps=rate_bps,
         interval_h=interval,
@@ -175,7 +175,7 @@ def _settlements(funding: pd.DataFrame) -> _Settlements:
     )
 
 
-def _funding_columns(known: _Settlements, closed: Ints) -> dict[str, Column]:
+def _funding_columns(known: Settlements, closed: Ints) -> dict[str, Column]:
     """Return the columns that tell of funding; `closed` (n,): close of each row in ns."""
     if not len(known.stamp):
         return _without_funding(len(closed))
@@ -228,7 +228,7 @@ def _slice_means(values: Floats, start: npt.NDArray[np.intp], stop: npt.NDArray[
     return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
 
 
-def _traded_close(candles: pd.DataFrame) -> Floats:
+def traded_close(candles: pd.DataFrame) -> Floats:
     """Return the closes (n,), NaN where the candle has no volume or no price."""
     close = candles["close"].to_numpy(dtype=np.float64)
     volume = candles["volume"].to_numpy(dtype=np.float64)
@@ -242,7 +242,7 @@ def _ns(dates: "pd.Series[pd.Timestamp]", series: str) -> Ints:
     return np.asarray(dates.dt.as_unit("ns").astype("int64"), dtype=np.int64)
 
 
-def _ascending_ns(dates: "pd.Series[pd.Timestamp]", series: str) -> Ints:
+def ascending_ns(dates: "pd.Series[pd.Timestamp]", series: str) -> Ints:
     """Return dates as ns since 1970; DataError unless they strictly ascend."""
     stamps = _ns(dates, series)
     if len(stamps) > 1 and not (np.diff(stamps) > 0).all():

@@ -23,6 +23,15 @@ class Timerange:
         end = "" if self.end is None else f"{self.end.ceil('D'):%Y%m%d}"
         return f"{start}-{end}"
 
+    def holds(self, dates: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
+        """Return which aware dates lie inside."""
+        inside = pd.Series(True, index=dates.index)
+        if self.start is not None:
+            inside &= dates >= self.start
+        if self.end is not None:
+            inside &= dates < self.end
+        return inside
+
 
 def parse_timerange(text: str | None) -> Timerange:
     """Parse "20200201-20241231", "20200201-", "-20241231"; None, "" and "-" are open at both ends.
