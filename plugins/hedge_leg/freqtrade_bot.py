@@ -88,6 +88,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         symbol_of=spot_symbol,
         spot_px=spot.px,
         feature_source=features,
+        funding_source=funding,
         settled=lambda pair: settled_stamps(funding(pair)),
         quote=host.quote,
         fixed_cost=fixed_cost(settings),

@@ -19,6 +19,10 @@ class Leg(Protocol):
         """Return the columns of `carry.features` for closed perp candles; CarryError where not covered."""
         ...
 
+    def funding(self, pair: str) -> pd.DataFrame:
+        """Return all settlements of a pair that the run knows: date, funding_rate. Asked after `features`."""
+        ...
+
     def spot_capital(self) -> tuple[float, float] | None:
         """Return (free quote, cost of the inventory) of a spot account of its own; None: one pot for both."""
         ...

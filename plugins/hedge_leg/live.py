@@ -52,6 +52,7 @@ class LiveLeg:
     symbol_of: Callable[[str], str]
     spot_px: Callable[[str], Decimal | None]
     feature_source: FeatureSource
+    funding_source: Callable[[str], pd.DataFrame]
     settled: Callable[[str], Stamps]
     quote: str
     fixed_cost: Decimal = ZERO
@@ -66,6 +67,10 @@ class LiveLeg:
     def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Return the features of what the exchange serves now; DataError where it does not cover them."""
         return self.feature_source(pair, candles)
+
+    def funding(self, pair: str) -> pd.DataFrame:
+        """Return the settlements that the exchange serves now."""
+        return self.funding_source(pair)
 
     def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:  # noqa: ARG002
         """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""

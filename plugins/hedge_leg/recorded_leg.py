@@ -23,6 +23,7 @@ class RecordedLeg:
     timeframe: str
     detail: str | None
     markets: dict[str, RecordedMarket] = field(default_factory=dict)
+    settlements: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Load the pair's market for the run and return its features; DataError where it is not covered."""
@@ -30,8 +31,13 @@ class RecordedLeg:
         market, self.markets[pair] = load_recorded(
             self.datadir, pair, self.timeframe, self.detail, first, last
         )
+        self.settlements[pair] = market.funding
         perp = candles.loc[:, list(CANDLE_COLUMNS)]
         return carry_features(perp, market.spot, market.funding, self.timeframe)
+
+    def funding(self, pair: str) -> pd.DataFrame:
+        """Return the pair's recorded settlements up to the run's end."""
+        return self.settlements[pair]
 
     def spot_capital(self) -> tuple[float, float] | None:
         """Return None: a backtest has one wallet for both legs."""

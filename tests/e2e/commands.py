@@ -15,6 +15,7 @@ STRATEGIES = (
     "SpreadOnlyCarry",
     "AlwaysOnCarry",
     "ExtremeFundingCarry",
+    "RotatingCarry",
 )
 
 

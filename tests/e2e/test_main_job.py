@@ -59,7 +59,7 @@ def exported_quantities(results: Path, strategy: str) -> dict[tuple[str, pd.Time
     return {(trade["pair"], pd.Timestamp(trade["open_date"])): trade["amount"] for trade in trades}
 
 
-def test_five_strategies_on_the_sample_market(sample: Path, exchange_url: str, tmp_path: Path) -> None:
+def test_every_strategy_on_the_sample_market(sample: Path, exchange_url: str, tmp_path: Path) -> None:
     output = freqtrade(
         "backtesting",
         sample,
