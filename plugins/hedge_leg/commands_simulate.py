@@ -41,13 +41,26 @@ def simulate(
     began = time.monotonic()
     with Progress(TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("runs", total=runs)
+        done = Report()
+
+        def heard(part: Report) -> None:
+            bar.advance(task, part.runs)
+            for outcome in part.broken:
+                typer.echo(f"seed {outcome.seed}: {outcome.broken}")
+            done.runs += part.runs
+            tenths = done.runs * 10 // runs
+            if (
+                runs >= _MANY
+                and not bar.console.is_terminal
+                and tenths > (done.runs - part.runs) * 10 // runs
+            ):
+                typer.echo(f"{done.runs:,} of {runs:,} runs, {time.monotonic() - began:.0f} s")
+
         workers = jobs or os.cpu_count() or 1
-        report = simulate_many(
-            seed, runs, steps=steps, jobs=workers, progress=lambda done: bar.advance(task, done)
-        )
+        report = simulate_many(seed, runs, steps=steps, jobs=workers, progress=heard)
     for outcome in report.broken[:3]:
         small = shrink(outcome)
-        typer.echo(f"seed {outcome.seed}: {small.broken}")
+        typer.echo(f"seed {outcome.seed}, made small: {small.broken}")
         typer.echo("  " + "; ".join(f"{key} {name}" for key, name in small.story))
         typer.echo(f"  replay: hedge-leg simulate --seed {outcome.seed} --runs 1 --steps {outcome.steps}")
     if runs >= _MANY and report.tally.missing():

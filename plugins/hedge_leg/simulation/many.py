@@ -28,9 +28,9 @@ def simulate_many(
     *,
     steps: int | None = None,
     jobs: int = 1,
-    progress: Callable[[int], None] = lambda _done: None,
+    progress: Callable[[Report], None] = lambda _part: None,
 ) -> Report:
-    """Run the seeds from `seed` on; the report does not depend on `jobs`. `progress`: runs done since."""
+    """Run the seeds from `seed` on; the report does not depend on `jobs`. `progress` hears of each batch."""
     report = Report()
     seeds = iter(range(seed, seed + runs))
     batches = list(iter(lambda: tuple(islice(seeds, _BATCH)), ()))
@@ -40,29 +40,28 @@ def simulate_many(
             _take(report, _run_batch(batch), progress)
         return report
     with ProcessPoolExecutor(jobs) as pool:
-        for outcomes in pool.map(_run_batch, work):
-            _take(report, outcomes, progress)
+        for part in pool.map(_run_batch, work):
+            _take(report, part, progress)
     return report
 
 
-def _run_batch(work: tuple[tuple[int, ...], int | None]) -> tuple[int, Tally, list[Outcome]]:
+def _run_batch(work: tuple[tuple[int, ...], int | None]) -> Report:
     logging.disable(logging.CRITICAL)  # the faults are on purpose
     seeds, steps = work
-    tally, broken = Tally(), []
+    part = Report(len(seeds))
     for seed in seeds:
         outcome = simulate_one(seed, steps)
-        tally.counts.update(outcome.tally.counts)
+        part.tally.counts.update(outcome.tally.counts)
         if outcome.broken:
-            broken.append(outcome)
-    return len(seeds), tally, broken
+            part.broken.append(outcome)
+    return part
 
 
-def _take(report: Report, done: tuple[int, Tally, list[Outcome]], progress: Callable[[int], None]) -> None:
-    runs, tally, broken = done
-    report.runs += runs
-    report.tally.counts.update(tally.counts)
-    report.broken += broken
-    progress(runs)
+def _take(report: Report, part: Report, progress: Callable[[Report], None]) -> None:
+    report.runs += part.runs
+    report.tally.counts.update(part.tally.counts)
+    report.broken += part.broken
+    progress(part)
 
 
 def shrink(found: Outcome) -> Outcome:
