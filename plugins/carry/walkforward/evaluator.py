@@ -1,0 +1,88 @@
+"""What walk-forward asks of a backtester, and what it gets: trades, as freqtrade names their columns.
+
+`EvaluatorSource` makes an evaluator where the work is done, in this process or on a cluster; only the source
+travels. One evaluator is made per process and source.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, TypeAlias
+
+import pandas as pd
+
+Value: TypeAlias = bool | int | float | str
+Parameters: TypeAlias = Mapping[str, Value]
+
+TRADE_COLUMNS = (
+    "pair",
+    "open_date",
+    "close_date",
+    "amount",
+    "open_rate",
+    "close_rate",
+    "profit_abs",
+    "exit_reason",
+    "orders",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One parameter of a strategy, as its class declares it.
+
+    Either `choices`, or numbers from `low` to `high` in steps of `step` (whole numbers if all three are).
+    `space` is freqtrade's: buy, sell, ... `default` is the value that the class trades without a search.
+    """
+
+    name: str
+    space: str
+    default: Value
+    choices: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    step: float = 0.0
+
+
+Space: TypeAlias = tuple[Dimension, ...]
+
+
+class Evaluator(Protocol):
+    """Backtests of parameter sets. Equal arguments give equal trades, on any machine."""
+
+    @property
+    def balance(self) -> float:
+        """Return the starting balance of every backtest, the capital of both legs, quote."""
+
+    def space(self, strategy: str) -> Space:
+        """Return the parameters that the strategy's class lets a search change, () for none.
+
+        Raises UsageError for a strategy that is not there or that this evaluator cannot express.
+        """
+
+    def evaluate(
+        self, strategy: str, sets: Sequence[Parameters], begin_ns: int, end_ns: int
+    ) -> Sequence[pd.DataFrame]:
+        """Return the trades of each set, backtested alone over the candles opened in [begin, end).
+
+        Columns `TRADE_COLUMNS`, one row per trade, ascending by opening; dates aware UTC, money in quote,
+        `orders` as freqtrade exports them. Values not in a set are the class's defaults. Every position is
+        closed at the end. Raises DataError where spot, mark or funding do not cover the range.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorSource:
+    """How to make an evaluator: a function of a module and hashable arguments for it."""
+
+    make: Callable[..., Evaluator]
+    arguments: tuple[Any, ...] = ()
+
+    def evaluator(self) -> Evaluator:
+        """Return this process's evaluator for the source."""
+        return _made(self.make, self.arguments)
+
+
+@lru_cache(maxsize=4)
+def _made(make: Callable[..., Evaluator], arguments: tuple[Any, ...]) -> Evaluator:
+    return make(*arguments)
