@@ -12,12 +12,15 @@ TIMERANGE ?= 20230120-20241231
 STRATEGIES ?= FundingSpreadCarry FundingOnlyCarry SpreadOnlyCarry RotatingCarry AlwaysOnCarry ExtremeFundingCarry
 PAGE ?= user_data/report/carry.html
 JSON ?= user_data/report/carry.json
+WALK_STRATEGIES ?= FundingSpreadCarry
+WALK_RANGE ?= $(TIMERANGE)
+WALK ?= --train 180d --test 90d
 DAYS ?= 30
 SEED ?= 1
 RUNS ?= 1000000
 LOG := user_data/logs/backtest.log
 
-.PHONY: days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +50,11 @@ backtest: data ## the main job: freqtrade's tables, the carry table, the page
 
 report: $(INSTALLED) ## price the last backtest again, leg by leg, and write the page
 	@$(BIN)/carry report --result user_data/backtest_results --datadir $(DATA) --json $(JSON) --page $(PAGE)
+
+walk-forward: data ## choose parameters on one stretch, judge them on the next (DATA, WALK_STRATEGIES, WALK_RANGE, WALK)
+	@tools/with-paper-exchange $(DATA) $(BIN)/carry walk-forward --datadir $(DATA) --timeframe $(TIMEFRAME) \
+		-c user_data/config/base.json -c user_data/config/backtest.json -c user_data/config/paper.json \
+		--strategy $(WALK_STRATEGIES) --timerange $(WALK_RANGE) $(WALK)
 
 test: $(INSTALLED) lint types imports tests ## lint, types, import contracts, all tests
 

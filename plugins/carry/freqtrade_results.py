@@ -107,6 +107,16 @@ def read_export(result: Path) -> BacktestExport:
     )
 
 
+def read_statistics(result: Path) -> Mapping[str, Json]:
+    """Return freqtrade's own statistics by strategy, trades and all; errors as `read_export`."""
+    path = _resolve(result)
+    stats, _ = _read_zip(path) if path.suffix == ".zip" else _read_json_pair(path)
+    strategies = stats.get("strategy")
+    if not isinstance(strategies, dict) or not strategies:
+        raise DataError(f"{path} holds no strategy: it is not a backtest export of freqtrade")
+    return strategies
+
+
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())[:120]
     return f"field {text} is missing" if isinstance(error, KeyError) else text

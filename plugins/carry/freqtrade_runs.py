@@ -9,7 +9,6 @@ pairs.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,12 @@ class FreqtradeRuns:
     """Backtests by freqtrade in this process; reaches the configured exchange once, for market metadata."""
 
     def __init__(
-        self, configs: tuple[str, ...], userdir: str, datadir: str, timeframe: str, pairs: tuple[str, ...] = ()
+        self,
+        configs: tuple[str, ...],
+        userdir: str,
+        datadir: str,
+        timeframe: str,
+        pairs: tuple[str, ...] = (),
     ) -> None:
         """Read the configuration layers and the markets; UsageError in one line where that fails."""
         arguments: dict[str, Any] = {"config": list(configs), "user_data_dir": userdir, "datadir": datadir}
@@ -49,6 +53,11 @@ class FreqtradeRuns:
     def balance(self) -> float:
         """Return the starting balance, quote."""
         return float(self._config["dry_run_wallet"])
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Return the whitelist."""
+        return tuple(self._config["exchange"]["pair_whitelist"])
 
     def space(self, strategy: str) -> Space:
         """Return the parameters that freqtrade's hyperopt would search, in the class's order."""
@@ -143,8 +152,3 @@ def _one_line() -> Iterator[None]:
 
 def _about_data(text: str) -> bool:
     return any(word in text for word in ("No data found", "check-data", "carry download", ".feather"))
-
-
-def source_files(userdir: Path) -> list[Path]:
-    """Return the strategy files of a user folder, sorted."""
-    return sorted((userdir / "strategies").glob("*.py"))

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, islice
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -153,12 +154,13 @@ def backtest_overfitting(returns: Floats, blocks: int = 16) -> Overfitting | Non
         outside = np.nan_to_num(_sharpe(outside_sums, (1.0 - mask) @ squares, rows), nan=0.0)
         inside = np.where(np.isnan(inside), -np.inf, inside)
         best = inside.max(axis=1, keepdims=True)
-        for place in np.flatnonzero(np.isfinite(best[:, 0])):
-            winners = np.flatnonzero(inside[place] == best[place])
-            ranks = _logit_ranks(outside[place], winners)
-            logits.append(float(ranks.mean()))
-            below.append(float((ranks <= 0.0).mean()))
-            losing.append(float((outside_sums[place, winners] < 0.0).mean()))
+        won = np.where(np.isfinite(best), inside == best, False).astype(np.float64)
+        decided = won.sum(axis=1) > 0.0
+        won, outside, outside_sums = won[decided], outside[decided], outside_sums[decided]
+        ranks = _winner_ranks(outside, won)
+        logits += _share(won, ranks).tolist()
+        below += _share(won, ranks <= 0.0).tolist()
+        losing += _share(won, outside_sums < 0.0).tolist()
     if not logits:
         return None
     return Overfitting(
@@ -184,13 +186,21 @@ def _sharpe(sums: Floats, squares: Floats, rows: int) -> Floats:
     return sharpe
 
 
-def _logit_ranks(outside: Floats, winners: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Floats:
-    """Return ln(w / (1 - w)) of each winner, w = average rank / (sets + 1) by out-of-sample Sharpe."""
-    value = outside[winners][:, None]
-    rank = (outside < value).sum(axis=1) + ((outside == value).sum(axis=1) + 1.0) / 2.0
-    relative = rank / (outside.size + 1.0)
-    logit: Floats = np.log(relative / (1.0 - relative))
-    return logit
+def _winner_ranks(outside: Floats, won: Floats) -> Floats:
+    """Return ln(w / (1 - w)) where `won`, else 0; w = average rank / (sets + 1) by out-of-sample Sharpe."""
+    logits = np.zeros(outside.shape)
+    places, columns = np.nonzero(won)
+    value = outside[places, columns][:, None]
+    rank = (outside[places] < value).sum(axis=1) + ((outside[places] == value).sum(axis=1) + 1.0) / 2.0
+    relative = rank / (outside.shape[1] + 1.0)
+    logits[places, columns] = np.log(relative / (1.0 - relative))
+    return logits
+
+
+def _share(won: Floats, values: "np.ndarray[tuple[int, int], np.dtype[Any]]") -> Floats:
+    """Return the mean of `values` over each row's winners."""
+    mean: Floats = (won * values).sum(axis=1) / won.sum(axis=1)
+    return mean
 
 
 def _need_finite(returns: Floats) -> None:

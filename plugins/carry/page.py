@@ -5,6 +5,7 @@ nothing. All text from files goes through `html.escape`; data for the script is 
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ def page_html(report: Report) -> str:
         if strategy.trades
     ]
     title = "Funding carry report" + (f" - {SAMPLE_NOTE}" if report.sample_market else "")
+    body = [_header(report), "<main>", overview_card(report), _chooser(report) if sections else ""]
+    return document(title, [*body, *sections, _footer(report), "</main>"], figures)
+
+
+def document(title: str, body: Sequence[str], figures: Mapping[str, Any]) -> str:
+    """Return one self-contained page: `body` is HTML, `figures` what its data-figure boxes draw."""
     data = json.dumps(finite({"figures": figures}), separators=(",", ":"), allow_nan=False)
     safe = data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return "\n".join(
@@ -55,13 +62,7 @@ def page_html(report: Report) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
-            _header(report),
-            "<main>",
-            overview_card(report),
-            _chooser(report) if sections else "",
-            *sections,
-            _footer(report),
-            "</main>",
+            *body,
             f'<script type="application/json" id="page-data">{safe}</script>',
             f"<script>{get_plotlyjs()}</script>",
             f"<script>{SCRIPT}</script></body></html>",

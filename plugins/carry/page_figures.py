@@ -59,7 +59,7 @@ def colours(report: Report) -> dict[str, str]:
     return chosen
 
 
-def _layout(height: int, **changes: Any) -> dict[str, Any]:
+def figure_layout(height: int, **changes: Any) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 64, "r": 20, "t": 34, "b": 40},
@@ -77,7 +77,7 @@ def _layout(height: int, **changes: Any) -> dict[str, Any]:
     return layout
 
 
-def _axis(title: str = "", **changes: Any) -> dict[str, Any]:
+def figure_axis(title: str = "", **changes: Any) -> dict[str, Any]:
     axis = {
         "title": {"text": title, "standoff": 8},
         "gridcolor": _GRID,
@@ -91,9 +91,9 @@ def _axis(title: str = "", **changes: Any) -> dict[str, Any]:
 def _stacked(top: str, bottom: str, split: float) -> dict[str, Any]:
     """Return the axes of two panels above each other that share their time axis."""
     return {
-        "xaxis": _axis(type="date", anchor="y2", domain=[0, 1]),
-        "yaxis": _axis(top, domain=[split + 0.04, 1]),
-        "yaxis2": _axis(bottom, domain=[0, split - 0.04]),
+        "xaxis": figure_axis(type="date", anchor="y2", domain=[0, 1]),
+        "yaxis": figure_axis(top, domain=[split + 0.04, 1]),
+        "yaxis2": figure_axis(bottom, domain=[0, split - 0.04]),
     }
 
 
@@ -133,7 +133,7 @@ def equity_figure(report: Report) -> Figure:
                 }
             )
     axes = _stacked("return on capital, %", "drawdown, %", 0.32)
-    return {"data": traces, "layout": _layout(520, hovermode="x unified", **axes)}
+    return {"data": traces, "layout": figure_layout(520, hovermode="x unified", **axes)}
 
 
 def waterfall_figure(strategy: StrategyResult) -> Figure:
@@ -164,8 +164,11 @@ def waterfall_figure(strategy: StrategyResult) -> Figure:
         "connector": {"line": {"color": "#aab4be", "width": 1}},
         "hovertemplate": "%{x}: %{y:,.2f}<extra></extra>",
     }
-    layout = _layout(
-        360, xaxis=_axis(), yaxis=_axis(escape(strategy.exported.stake_currency)), showlegend=False
+    layout = figure_layout(
+        360,
+        xaxis=figure_axis(),
+        yaxis=figure_axis(escape(strategy.exported.stake_currency)),
+        showlegend=False,
     )
     return {"data": [trace], "layout": layout}
 
@@ -183,10 +186,10 @@ def ladder_figure(strategy: StrategyResult) -> Figure:
         "marker": {"color": [_GAIN if rung.net_pnl >= 0.0 else _LOSS for rung in rungs]},
         "hovertemplate": "%{y}: %{x:,.2f}<extra></extra>",
     }
-    layout = _layout(
+    layout = figure_layout(
         360,
-        xaxis=_axis(f"net, {escape(strategy.exported.stake_currency)}"),
-        yaxis=_axis(autorange="reversed"),
+        xaxis=figure_axis(f"net, {escape(strategy.exported.stake_currency)}"),
+        yaxis=figure_axis(autorange="reversed"),
         showlegend=False,
     )
     return {"data": [trace], "layout": layout}
@@ -224,7 +227,7 @@ def market_figure(closes: Closes, tape: Tape, begin_ns: int, end_ns: int) -> Fig
         "hovertemplate": "funding %{y:.2f} bps<extra></extra>",
     }
     axes = _stacked("basis, bps", "funding, bps", 0.36)
-    return {"data": [basis_trace, funding_trace], "layout": _layout(440, hovermode="closest", **axes)}
+    return {"data": [basis_trace, funding_trace], "layout": figure_layout(440, hovermode="closest", **axes)}
 
 
 def marker_traces(trades: Sequence[TradeResult], closes: Closes) -> list[Trace]:

@@ -12,7 +12,7 @@ LISTED_TRADES = 5000  # rows of a trade table, the latest; the JSON holds all
 _PART_COLUMNS = ("basis", "funding", "perp fees", "spot fees", "slippage*", "fixed", "borrow")
 
 
-def _table(
+def html_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1, sortable: bool = False
 ) -> str:
     """Return a table; the first `text` columns are text. Cells are escaped, signs coloured."""
@@ -78,7 +78,7 @@ def overview_card(report: Report) -> str:
         )
     return (
         f'<div id="overview"><div class="card"><h2>Strategies</h2><div class="scroll compact">'
-        f"{_table(columns, rows, text=2)}</div>"
+        f"{html_table(columns, rows, text=2)}</div>"
         '<p class="hint">Ordered by return on the capital of both legs; '
         "controls are yardsticks. Sharpe of daily equity changes; drawdown from candle closes; exposure = "
         "mean perp value / capital; rolls with their trading cost.</p></div>"
@@ -91,7 +91,7 @@ def groups_card(strategy: StrategyResult) -> str:
     """Return the breakdowns as small tables side by side."""
     columns = ["", "trades", "net", "bps/trade", "basis", "funding", "costs"]
     tables = "".join(
-        f"<div><h3>by {escape(GROUP_TITLES[name])}</h3>{_table(columns, map(_group_cells, groups))}</div>"
+        f"<div><h3>by {escape(GROUP_TITLES[name])}</h3>{html_table(columns, map(_group_cells, groups))}</div>"
         for name, groups in breakdowns(strategy).items()
     )
     return f'<div class="card"><h2>Results by group</h2><div class="pair">{tables}</div></div>'
@@ -121,7 +121,7 @@ def trades_card(strategy: StrategyResult) -> str:
     shown = (
         f", the last {len(trades)} of {len(strategy.trades)}" if len(trades) < len(strategy.trades) else ""
     )
-    table = _table([*columns, "freqtrade", "residual"], map(_trade_cells, trades), text=4, sortable=True)
+    table = html_table([*columns, "freqtrade", "residual"], map(_trade_cells, trades), text=4, sortable=True)
     return (
         f'<div class="card"><h2>Trades{shown}</h2><div class="scroll">{table}</div>'
         '<p class="hint">Click a header to sort. * slippage is inside basis (attribution). '

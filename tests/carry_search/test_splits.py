@@ -97,6 +97,12 @@ def test_rolling_days_by_hand() -> None:
     )
 
 
+def test_ruler_of_days_holds_both_ends() -> None:
+    start = 1_609_459_200 * 10**9  # 2021-01-01
+    marks = ruler(plan_of("3d", "2d"), start, start + 1460 * DAY_NS, NO_SETTLEMENTS)
+    assert marks.size == 1461 and marks[0] == start and marks[-1] == start + 1460 * DAY_NS
+
+
 def test_ruler_of_cycles_is_the_settlements_of_the_range() -> None:
     settlements = irregular(1, 50)
     marks = ruler(SplitPlan(), int(settlements[3]), int(settlements[20]), settlements)

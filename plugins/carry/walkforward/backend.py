@@ -7,20 +7,13 @@ nor a worker that dies (Dask sends its tasks to another) changes a byte of the r
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 
 from joblib import Parallel, delayed, parallel_config
 
 from carry.errors import UsageError
+from carry.walkforward.choices import Backend
 from carry.walkforward.folds import Record, Task
 from carry.walkforward.store import Store
-
-
-class Backend(StrEnum):
-    """Who runs the tasks."""
-
-    LOCAL = "local"
-    DASK = "dask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +75,12 @@ def _pool(workers: Workers) -> Iterator[Parallel]:
     except ImportError as error:
         raise UsageError('--backend dask needs Dask: pip install "freqtrade-hedged-carry[dask]"') from error
     try:
-        client = Client(workers.scheduler, timeout="10s", set_as_default=True)
+        client = Client(  # type: ignore[no-untyped-call]
+            workers.scheduler, timeout="10s", set_as_default=True
+        )
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
-            f"no Dask scheduler answers at {workers.scheduler}: start one, or give its address with --scheduler"
+            f"no Dask scheduler answers at {workers.scheduler}: start one, or give another --scheduler"
         ) from error
     with client, parallel_config(backend="dask", wait_for_workers_timeout=30):
         yield Parallel(n_jobs=-1, return_as="generator_unordered", pre_dispatch="all", batch_size=1)

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 
 from carry.market import load_market
-from carry.tape import DAY_NS, Floats, Ints, Tape, build_closes, build_tape
+from carry.tape import DAY_NS, Floats, Ints, build_closes, build_tape
 
 _MS_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class DayMarks:
-    """One pair's marks. `day_ns` midnights (n,), with the last traded closes at or before them, quote.
+    """One pair's marks. `day_ns` midnights (n,), with the last traded closes, quote.
 
-    `settle_ns` (f,), `settled` (f + 1,): funding received per base unit short by all settlements before row i.
+    `settle_ns` (f,), `settled` (f + 1,): funding received per base unit short, by the settlements before i.
+    `spot_ns`, `spot_open` (s,): traded spot candles by their opening, for fills.
     """
 
     day_ns: Ints
@@ -30,7 +31,8 @@ class DayMarks:
     spot_px: Floats
     settle_ns: Ints
     settled: Floats
-    tape: Tape
+    spot_ns: Ints
+    spot_open: Floats
 
     def funding(self, at_ns: Ints) -> Floats:
         """Return the funding per base unit settled up to and including each instant."""
@@ -48,7 +50,7 @@ def day_marks(datadir: Path, pair: str, timeframe: str) -> DayMarks:
     flows = np.nan_to_num(tape.settle_rate * tape.settle_mark_px, nan=0.0)
     settled = np.concatenate([[0.0], np.cumsum(flows)])
     perp_px, spot_px = closes.perp_close[known][row], closes.spot_close[known][row]
-    return DayMarks(day_ns, perp_px, spot_px, tape.settle_ns, settled, tape)
+    return DayMarks(day_ns, perp_px, spot_px, tape.settle_ns, settled, tape.spot_ns, tape.spot_open)
 
 
 def days_between(begin_ns: int, end_ns: int) -> Ints:
@@ -76,8 +78,8 @@ def _trade_days(orders: list[dict[str, Any]], total: float, marks: DayMarks) -> 
     fill_ns = np.array([int(order["order_filled_timestamp"]) for order in filled], dtype=np.int64) * _MS_NS
     fill_px = np.array([float(order["safe_price"]) for order in filled])
     qty = np.array([float(order["amount"]) * (1 if order["ft_is_entry"] else -1) for order in filled])
-    rows = np.searchsorted(marks.tape.spot_ns, fill_ns, side="left")
-    spot_px = marks.tape.spot_open[np.minimum(rows, marks.tape.spot_ns.size - 1)]
+    rows = np.searchsorted(marks.spot_ns, fill_ns, side="left")
+    spot_px = marks.spot_open[np.minimum(rows, marks.spot_ns.size - 1)]
     first, last = np.searchsorted(marks.day_ns, [fill_ns[0] + 1, fill_ns[-1]])
     inner = slice(int(first), int(last))
     at_ns = np.concatenate([fill_ns, marks.day_ns[inner]])

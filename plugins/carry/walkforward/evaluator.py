@@ -54,6 +54,10 @@ class Evaluator(Protocol):
     def balance(self) -> float:
         """Return the starting balance of every backtest, the capital of both legs, quote."""
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Return the perps that are traded together, as the configuration lists them."""
+
     def space(self, strategy: str) -> Space:
         """Return the parameters that the strategy's class lets a search change, () for none.
 

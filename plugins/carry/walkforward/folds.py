@@ -1,19 +1,19 @@
 """One piece of work of a walk-forward: pure functions of a picklable task, with answers that JSON can hold.
 
-A `FoldTask` searches its training window and backtests the winner on its test window. An `AcrossTask` backtests
-many sets over the whole range, for the statistics that compare all sets on one clock. Neither knows of other
-tasks, so they run anywhere and in any order.
+A `FoldTask` searches its training window and backtests the winner on its test window. An `AcrossTask`
+backtests many sets over one range, for the statistics that compare all sets on one clock. Neither knows of
+other tasks, so they run anywhere and in any order.
 """
 
 import zlib
 from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from carry.losses import REJECTED, LossTerms, median_segment_loss, net_loss, worst_segment_loss
+from carry.walkforward.choices import Criterion
 from carry.walkforward.evaluator import TRADE_COLUMNS, EvaluatorSource, Parameters
 from carry.walkforward.search import SearchPlan, best, narrowed, search
 from carry.walkforward.splits import Window
@@ -21,14 +21,6 @@ from carry.walkforward.splits import Window
 Record: TypeAlias = dict[str, Any]
 
 _ORDER_KEYS = ("amount", "safe_price", "ft_is_entry", "order_filled_timestamp")
-
-
-class Criterion(StrEnum):
-    """What a training window is judged by; the formulas of user_data/hyperopts."""
-
-    NET = "net"
-    WORST = "worst"
-    MEDIAN = "median"
 
 
 _FORMULAS = {
@@ -73,9 +65,7 @@ class FoldTask:
         formula = _FORMULAS[self.criterion]
 
         def judge(sets: "list[Parameters] | Any") -> list[float]:
-            tables = evaluator.evaluate(
-                self.strategy, sets, self.window.train_ns, self.window.train_end_ns
-            )
+            tables = evaluator.evaluate(self.strategy, sets, self.window.train_ns, self.window.train_end_ns)
             return [formula(trades, begin, end, evaluator.balance, self.terms) for trades in tables]
 
         seed = task_seed(self.seed, self.strategy, self.fold)
@@ -129,7 +119,18 @@ class AcrossTask:
         }
 
 
-Task: TypeAlias = FoldTask | AcrossTask
+class Task(Protocol):
+    """What the store and the workers need to know of a piece of work."""
+
+    @property
+    def name(self) -> str:
+        """Return a name that no other task of the run has; fit for a file."""
+
+    def described(self) -> Record:
+        """Return all that decides the answer but the market and the code."""
+
+    def run(self) -> Record:
+        """Do the work."""
 
 
 def task_seed(seed: int, strategy: str, fold: int) -> int:

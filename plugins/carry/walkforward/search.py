@@ -1,32 +1,24 @@
 """Search of one strategy's parameters over one training window, by Optuna's samplers.
 
 Sets are asked for in batches, so that one call of the evaluator serves many; the batch size is part of the
-search and fixed, so the same seed proposes the same sets on any machine. A set that was proposed before is not
-evaluated again.
+search and fixed, so the same seed proposes the same sets on any machine. A set that was proposed before is
+not evaluated again.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import product
 from typing import Any
 
 import optuna
 
 from carry.errors import UsageError
+from carry.walkforward.choices import Sampler
 from carry.walkforward.evaluator import Dimension, Parameters, Space, Value
 
 BATCH = 16
 _STARTUP = 32  # random sets before TPE models the losses
-
-
-class Sampler(StrEnum):
-    """Who proposes the next sets."""
-
-    TPE = "tpe"
-    RANDOM = "random"
-    GRID = "grid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +121,7 @@ def _grid(space: Space, most: int) -> Iterator[dict[str, Value]]:
     size = math.prod(len(values_of(dimension)) for dimension in space)
     if size > most:
         raise UsageError(
-            f"the grid has {size} sets, more than --trials {most}: raise it, name fewer --parameters, or use tpe"
+            f"the grid has {size} sets, more than --trials {most}: raise it or name fewer --parameters"
         )
     names = [dimension.name for dimension in space]
     for values in product(*(values_of(dimension) for dimension in space)):

@@ -93,7 +93,8 @@ def ruler(plan: SplitPlan, start_ns: int, end_ns: int, settlements_ns: Ints) -> 
     Days are counted from the start. `settlements_ns`: all known settlements of one pair, ascending.
     """
     if plan.train.unit is Unit.DAYS:
-        return np.arange(start_ns, end_ns + 1, DAY_NS, dtype=np.int64)
+        count = (end_ns - start_ns) // DAY_NS + 1
+        return start_ns + np.arange(count, dtype=np.int64) * DAY_NS
     return settlements_ns[(settlements_ns >= start_ns) & (settlements_ns <= end_ns)]
 
 
