@@ -1,0 +1,191 @@
+"""Evaluate many parameter sets on one window: arrays once, then one kernel pass per set."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from carry.costs import BPS
+from carry.errors import UsageError
+from carry.features import carry_features
+from carry.market import timeframe_delta
+from carry.rules import ExitPolicy
+from carry.sweep import layout as at
+from carry.sweep.history import History, PairWindow, window
+from carry.sweep.kernel import run
+from carry.sweep.layout import Floats, Limits, Terms
+from carry.sweep.market import Bools, MarketArrays, market_arrays, on_grid
+from carry.sweep.results import SetResult, daily_marks, drawdown
+from carry.sweep.settings import UNLIMITED, SweepSettings, ratio
+from carry.sweep.signals import PairSignals, ParameterSet, SweptStrategy
+from carry.timerange import Timerange
+
+_DAY_MS = 86_400_000.0
+_FIRST_RECORDS = 4096
+
+
+@dataclass(slots=True)
+class SweepMarket:
+    """One window of the market, ready for any parameter set of one strategy. Made by `prepare`."""
+
+    timeframe: str
+    windows: Sequence[PairWindow]
+    arrays: MarketArrays
+    signals: PairSignals
+    known: Bools
+    fillable: Bools
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Return the pairs that have data in the window."""
+        return tuple(one.pair for one in self.windows)
+
+    def lay(self, columns: Sequence[Bools]) -> Bools:
+        """Return pairs' columns (rows of their frames) on the common grid, shape (pairs, candles)."""
+        size = len(self.arrays.at_ms)
+        return np.stack(
+            [
+                on_grid(column, one.startup, size, int(first)).astype(np.bool_)
+                for one, column, first in zip(self.windows, columns, self.arrays.first, strict=True)
+            ]
+        )
+
+
+def prepare(history: History, strategy: SweptStrategy, timerange: Timerange | None = None) -> SweepMarket:
+    """Cut the history to a time range and compute the features that the strategy's rules read.
+
+    The range is freqtrade's: the candle that opens at its end is included. Raises DataError where the data
+    do not cover it.
+    """
+    windows = window(history, timerange or Timerange(), strategy.startup)
+    frames = [_features(one, history.timeframe) for one in windows]
+    hours = timeframe_delta(history.timeframe) / pd.Timedelta(hours=1)
+    signals = PairSignals(strategy, frames, hours)
+    arrays = market_arrays(windows, frames, history.timeframe)
+    empty = np.zeros((0, 0), dtype=np.bool_)
+    market = SweepMarket(history.timeframe, windows, arrays, signals, empty, empty)
+    market.known, market.fillable = market.lay(signals.known), market.lay(signals.fillable)
+    return market
+
+
+def _features(one: PairWindow, timeframe: str) -> pd.DataFrame:
+    features = carry_features(one.candles, one.market.spot, one.market.funding, timeframe)
+    return pd.concat([one.candles, features.drop(columns=one.candles.columns, errors="ignore")], axis=1)
+
+
+def evaluate(
+    market: SweepMarket,
+    parameter_sets: Sequence[ParameterSet],
+    settings: SweepSettings,
+    progress: Callable[[int], None] | None = None,
+) -> list[SetResult]:
+    """Return one result per parameter set, in their order; `progress` is told how many are done.
+
+    Parameters that a set leaves out have the strategy's defaults. Raises UsageError for an unknown parameter,
+    a pair without market rules, or a stake that the exchange's leverage brackets do not take.
+    """
+    terms = terms_of(settings, market.pairs)
+    space = market.signals.strategy.space
+    step_ms = int(timeframe_delta(market.timeframe) / pd.Timedelta(milliseconds=1))
+    records = np.empty((_FIRST_RECORDS, at.RECORD_WIDTH))
+    equity = np.empty((len(market.arrays.at_ms), 2))
+    results: list[SetResult] = []
+    for done, chosen in enumerate(parameter_sets, start=1):
+        parameters = space.complete(chosen)
+        entry, hold = (ask(parameters, market.lay) for ask in (market.signals.entries, market.signals.holds))
+        limits = _limits(market.signals.policy(parameters))
+        while True:
+            status, trades = run(
+                market.arrays, terms, limits, entry, hold, market.known, market.fillable, records, equity
+            )
+            if status != at.FULL:
+                break
+            records = np.empty((2 * len(records), at.RECORD_WIDTH))
+        if status == at.STAKE_TOO_HIGH:
+            raise UsageError("the stake is too high for the exchange's leverage brackets: give a smaller one")
+        day_ms, daily = daily_marks(market.arrays.at_ms, equity[:, 0], step_ms)
+        results.append(
+            SetResult(
+                parameters=parameters,
+                pairs=market.pairs,
+                wallet=settings.wallet,
+                at_ms=market.arrays.at_ms,
+                records=records[:trades].copy(),
+                day_ms=day_ms,
+                equity=daily,
+                deepest=drawdown(equity[:, 0], settings.wallet),
+                exposure=float(np.nanmean(equity[:, 1])) / settings.wallet,
+            )
+        )
+        if progress is not None:
+            progress(done)
+    return results
+
+
+def _limits(policy: ExitPolicy) -> Limits:
+    return Limits(
+        float(policy.holding_window_h),
+        float(policy.maximum_holding_h),
+        bool(policy.after_settlement),
+        float(policy.stop_loss_bps),
+        float(policy.take_profit_bps),
+        float(policy.flip_tolerance_h),
+    )
+
+
+def terms_of(settings: SweepSettings, pairs: Sequence[str]) -> Terms:
+    """Return the settings in the kernel's units; UsageError for a pair whose market rules are not known."""
+    limits = [settings.limits_of(pair) for pair in pairs]
+    brackets = max(len(one.tiers) for one in limits)
+    tiers = np.full((len(pairs), brackets, 5), np.nan)
+    for k, one in enumerate(limits):
+        for j, tier in enumerate(one.tiers):
+            tiers[k, j] = (
+                tier.min_notional,
+                tier.max_notional,
+                tier.max_leverage,
+                tier.maintenance_rate,
+                tier.maintenance_amount,
+            )
+    steps = np.array([ratio(one.amount_step) for one in limits])
+    prices = np.array([ratio(one.price_step) for one in limits])
+    lots = np.array([ratio(one.spot_lot) for one in limits])
+
+    def column(name: str) -> Floats:
+        return np.array([getattr(one, name) for one in limits], dtype=np.float64)
+
+    costs = settings.costs
+    fixed_stake = settings.stake_amount != UNLIMITED
+    return Terms(
+        wallet=float(settings.wallet),
+        stake=float(settings.stake_amount) if fixed_stake else math.nan,
+        slots=float(settings.max_open_trades),
+        ratio=float(settings.tradable_balance_ratio),
+        amend=bool(settings.amend_last_stake_amount),
+        amend_share=float(settings.last_stake_amount_min_ratio),
+        amount_reserve=float(settings.amount_reserve_percent),
+        liquidation_buffer=float(settings.liquidation_buffer),
+        fee=float(settings.fee),
+        leverage=float(settings.leverage),
+        reserve=float(settings.reserve),
+        roll_distance=float(settings.roll_distance),
+        perp_slip=costs.perp_slippage_bps * BPS,
+        spot_slip=costs.spot_slippage_bps * BPS,
+        spot_fee=costs.spot_fee_rate,
+        borrow_per_ms=costs.borrow_daily_bps * BPS / _DAY_MS,
+        fixed=float(costs.fixed_per_trade),
+        side_bps=float(costs.side_bps),
+        step_num=steps[:, 0].copy(),
+        step_den=steps[:, 1].copy(),
+        price_num=prices[:, 0].copy(),
+        price_den=prices[:, 1].copy(),
+        lot_num=lots[:, 0].copy(),
+        lot_den=lots[:, 1].copy(),
+        min_amount=column("min_amount"),
+        max_amount=column("max_amount"),
+        min_cost=column("min_cost"),
+        max_cost=column("max_cost"),
+        tiers=tiers,
+    )

@@ -1,0 +1,128 @@
+"""Columns of the kernel's tables: the state of one pair's trade, and the record of a closed one."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+inlined = njit(inline="always", error_model="numpy")  # for what is asked at every candle
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+class Terms(NamedTuple):
+    """Capital and costs of a run in the kernel's units: fractions, quote. One entry per pair in arrays."""
+
+    wallet: float
+    stake: float  # fixed capital of one pair, NaN: unlimited
+    slots: float
+    ratio: float
+    amend: bool
+    amend_share: float
+    amount_reserve: float
+    liquidation_buffer: float
+    fee: float
+    leverage: float
+    reserve: float  # share of the notional kept for entry costs and as a buffer
+    roll_distance: float
+    perp_slip: float
+    spot_slip: float
+    spot_fee: float
+    borrow_per_ms: float
+    fixed: float
+    side_bps: float
+    step_num: Floats
+    step_den: Floats
+    price_num: Floats
+    price_den: Floats
+    lot_num: Floats
+    lot_den: Floats
+    min_amount: Floats
+    max_amount: Floats
+    min_cost: Floats
+    max_cost: Floats
+    tiers: Floats  # (pairs, brackets, 5): min, max notional, leverage, rate, amount; NaN: no bracket
+
+
+class Limits(NamedTuple):
+    """`carry.rules.ExitPolicy` of one parameter set, hours and bps, 0 = off."""
+
+    holding_window_h: float
+    maximum_holding_h: float
+    after_settlement: bool
+    stop_loss_bps: float
+    take_profit_bps: float
+    flip_tolerance_h: float
+
+
+# State of one pair's open trade; a flat pair has AMOUNT 0.
+AMOUNT = 0  # perp base units, >= 0 (short)
+OPEN_ROW = 1
+TAG = 2  # 1: carry, 2: roll
+LEVERAGE = 3
+STAKE = 4  # freqtrade's stake_amount: margin at entry prices
+OPEN_RATE = 5
+LIQUIDATION = 6
+PRICE_NUM = 7
+PRICE_DEN = 8
+ENTRY_VALUE = 9  # raw entry value of the open perp quantity
+SPOT_QTY = 10
+SPOT_COST = 11
+NET = 12  # ledger: realized price P&L + funding - costs
+REALIZED = 13  # of it what freqtrade knows itself: raw perp P&L - perp fees
+NOTIONAL = 14  # of all entries
+LAST_ROW = 15  # of the last fill
+FT_PROFIT = 16  # freqtrade's realized profit: sum over exits, each rounded to 1e-8
+FT_ENTERED = 17  # sum over entries of value less fee
+FT_BOOKED = 18  # cash booked up to the last exit
+# The books before the present instant, and the fills of that instant: fills of one instant are netted.
+BEFORE = 19  # then AMOUNT, ENTRY_VALUE, SPOT_QTY, SPOT_COST, NET, REALIZED, NOTIONAL of before
+IN_QTY = 26
+IN_VALUE = 27
+OUT_QTY = 28
+OUT_VALUE = 29
+AT_OPEN = 30
+STATE_WIDTH = 31
+
+# Record of one closed trade.
+R_PAIR = 0
+R_OPEN_ROW = 1
+R_CLOSE_ROW = 2
+R_AMOUNT = 3
+R_STAKE = 4
+R_LEVERAGE = 5
+R_OPEN_RATE = 6
+R_CLOSE_RATE = 7
+R_PROFIT = 8
+R_RATIO = 9
+R_REASON = 10
+R_TAG = 11
+R_FILLS = 12
+RECORD_WIDTH = 13
+
+TAG_CARRY, TAG_ROLL = 1, 2
+
+
+class Reason(IntEnum):
+    """Exit reasons as the kernel numbers them, in the order of `carry.rules.decide_exit`."""
+
+    NONE = 0
+    ROLL = 1
+    STOP_LOSS = 2
+    TAKE_PROFIT = 3
+    FUNDING_FLIPPED = 4
+    AFTER_SETTLEMENT = 5
+    MAXIMUM_HOLDING = 6
+    HOLDING_WINDOW = 7
+    SIGNAL_OFF = 8
+    LIQUIDATION = 9
+    FORCE_EXIT = 10
+
+
+# What the kernel could not do.
+OK, FULL, STAKE_TOO_HIGH, NOT_OPENED = 0, 1, 2, 3
