@@ -1,5 +1,7 @@
 """`carry features --definition published|causal`: regime signals, one row per settlement cycle."""
 
+import math
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from carry.costs import CostModel
 from carry.coverage_table import sample_note
 from carry.errors import DataError
 from carry.findings import is_sample
 from carry.market import Market, candle_path, read_candles, read_funding, settle_stamps
 from carry.regime import CYCLE_COLUMNS, CYCLE_H, Regime
+from carry.regime_buckets import Bucket, RegimeAccount, regime_accounts, regime_buckets
 from carry.regime_causal import causal_cycles
 from carry.regime_published import FIRST_CYCLE, published_cycles
 from carry.regime_totals import Account, published_totals
@@ -58,6 +62,9 @@ def regime_cycles(
     else:
         cycles = causal_cycles(perp, spot, funding, timeframe).loc[:, list(CYCLE_COLUMNS)]
         cycles = cycles[wanted.holds(cycles["start_time"])].reset_index(drop=True)
+        about["buckets"] = [_plain(bucket) for bucket in regime_buckets(cycles)]
+        about["side_bps"] = CostModel().side_bps
+        about["accounts"] = [_plain(account) for account in regime_accounts(cycles, about["side_bps"])]
         about["tau_relax_hours_median"] = _number(CYCLE_H * cycles["relaxation_ratio"].median())
     if cycles.empty:
         raise DataError(f"{pair}: no settlement in {wanted} of {datadir}: give another --timerange")
@@ -87,14 +94,17 @@ def print_cycles(
     console.print(table)
     counts = ", ".join(f"{name} {count}" for name, count in about["regime_counts"].items())
     console.print(f"regimes: {counts}, none yet {len(cycles) - sum(about['regime_counts'].values())}")
+    if "accounts" in about:
+        _print_buckets(console, about)
     if "published_rules" not in about:
         return
     console.print(
         f"tau {about['tau_relax_hours']:.3f} h, mean exp(-beta (W - dF)) {about['je_mean_exp']:.5f}"
     )
-    totals = Table(title="under the published rules (they look ahead: not for trading)")
-    for name in ("strategy", "Sharpe", "return %", "a year %", "drawdown %", "trades"):
-        totals.add_column(name, justify="left" if name == "strategy" else "right")
+    totals = _figure_table(
+        "under the published rules (they look ahead: not for trading)",
+        *("strategy", "Sharpe", "return %", "a year %", "drawdown %", "trades"),
+    )
     rows = about["published_rules"] | {
         "Always-on that pays only what it trades": about["always_on_without_weekly_turnover"]
     }
@@ -104,6 +114,35 @@ def print_cycles(
         )
         totals.add_row(name, *figures, str(row["n_trades"]))
     console.print(totals)
+
+
+def _print_buckets(console: Console, about: dict[str, Any]) -> None:
+    """Print what the cycle after a settlement earned by regime, and three ways of holding."""
+    table = _figure_table(
+        "the cycle after each settlement, bps of one leg's notional, before costs",
+        *("known at the settlement", "cycles", "share", "funding", "basis", "worst", "rates <= 0"),
+    )
+    for row in about["buckets"]:
+        figures = (f"{_or_nan(row[key]):.2f}" for key in ("funding_bps", "basis_bps", "worst_bps"))
+        share, negative = (f"{_or_nan(row[key]):.1%}" for key in ("share", "negative_share"))
+        table.add_row(row["name"], str(row["cycles"]), share, *figures, negative)
+    console.print(table)
+    table = _figure_table(
+        f"held by regime, {about['side_bps']:g} bps a side, % of one leg's notional",
+        *("held", "net a year", "costs a year", "drawdown", "mean exposure", "Sharpe"),
+    )
+    for row in about["accounts"]:
+        name, *numbers = row.values()
+        table.add_row(name, *(f"{_or_nan(number):.2f}" for number in numbers))
+    console.print(table)
+
+
+def _figure_table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
 
 
 def _legs(datadir: Path, pair: str, timeframe: str) -> Market:
@@ -134,6 +173,18 @@ def _figures(account: Account) -> dict[str, float | int]:
         "max_dd_pct": 100.0 * account.max_drawdown,
         "n_trades": account.trades,
     }
+
+
+def _plain(record: Bucket | RegimeAccount) -> dict[str, Any]:
+    """Return a record as JSON values: NaN is null."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in asdict(record).items()
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _number(value: float) -> float | None:

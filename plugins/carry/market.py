@@ -4,6 +4,7 @@
     DATADIR/futures/BTC_USDT_USDT-1h-futures.feather     perp candles
     DATADIR/futures/BTC_USDT_USDT-1h-mark.feather        mark price candles
     DATADIR/futures/BTC_USDT_USDT-1h-funding_rate.feather  one row per settlement: date, funding_rate
+    DATADIR/futures/BTC_USDT_USDT-1h-open_interest.feather  optional: date, open_interest_amount
 
 freqtrade's own loader fills missing candles with flat rows of volume 0. This one does not: a missing
 candle is absent, and a spot candle of volume 0 counts as "not traded".
@@ -18,9 +19,11 @@ from carry.errors import DataError, UsageError
 
 FUNDING_TIMEFRAME = "1h"
 MARK_TIMEFRAME = "1h"
+OPEN_INTEREST_TIMEFRAME = "1h"
 CANDLE_COLUMNS = ("date", "open", "high", "low", "close", "volume")
 FUNDING_COLUMNS = ("date", "funding_rate")
-_KINDS = ("spot", "futures", "mark", "funding_rate")
+OPEN_INTEREST_COLUMNS = ("date", "open_interest_amount")
+_KINDS = ("spot", "futures", "mark", "funding_rate", "open_interest")
 
 
 def timeframe_delta(timeframe: str) -> pd.Timedelta:

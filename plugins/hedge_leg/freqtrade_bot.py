@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,20 +17,32 @@ from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.persistence import Trade
 
-from carry.market import spot_symbol
+from carry.errors import DataError
+from carry.market import (
+    CANDLE_COLUMNS,
+    FUNDING_COLUMNS,
+    FUNDING_TIMEFRAME,
+    OPEN_INTEREST_TIMEFRAME,
+    spot_symbol,
+    timeframe_delta,
+)
 from hedge_leg.adapters.credentials import Credentials
 from hedge_leg.adapters.dry_perp import DryPerpVenue
 from hedge_leg.bootstrap import HostConfig, dry_engine, fixed_cost, live_engine, watch_for
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.errors import ConfigError, VenueUnavailable
+from hedge_leg.leg import History, HistorySource
 from hedge_leg.live import LiveLeg, host_trade
 from hedge_leg.live_booking import LiveTrade
+from hedge_leg.live_history import LongSeries
 from hedge_leg.live_market import SpotMarket, SpotPrices, live_features, settled_stamps, settlements
 from hedge_leg.ports import PerpOrder
 from hedge_leg.sentinel import Sentinel
 from hedge_leg.trade_view import epoch_ms_of
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_INTERVAL = pd.Timedelta(hours=9)  # between two settlements, and some
 
 
 class FreqtradeTrades:
@@ -71,6 +84,9 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
 
     spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
 
+    # a store of its own: `spot` forgets what is older than freqtrade's candles
+    long_spot = SpotMarket(spot.prices, engine.clock, strategy.timeframe)
+
     def funding(pair: str) -> pd.DataFrame:
         return cast("pd.DataFrame", strategy.dp.get_pair_dataframe(pair, "1h", candle_type="funding_rate"))
 
@@ -89,6 +105,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         spot_px=spot.px,
         feature_source=features,
         funding_source=funding,
+        history_source=_history_source(exchange, long_spot, funding, strategy.timeframe),
         settled=lambda pair: settled_stamps(funding(pair)),
         quote=host.quote,
         fixed_cost=fixed_cost(settings),
@@ -99,6 +116,44 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     )
     exchange.get_funding_fees = _pairs_funding(leg, exchange.get_funding_fees)
     return leg
+
+
+def _history_source(
+    exchange: Any, spot: SpotMarket, funding: Callable[[str], pd.DataFrame], timeframe: str
+) -> HistorySource:
+    """Return the reader of a pair's past: perp, funding and open interest by freqtrade's exchange."""
+    perps = LongSeries(timeframe_delta(timeframe))
+    rates = LongSeries(_LONGEST_INTERVAL)
+    without_open_interest: set[str] = set()
+
+    def read(pair: str, frame: str, kind: CandleType, since: pd.Timestamp) -> pd.DataFrame:
+        try:
+            found = exchange.get_historic_ohlcv(pair, frame, round(since.timestamp() * 1000), kind)
+        except FreqtradeException as error:
+            raise DataError(f"{pair}: history cannot be read: {type(error).__name__}: no signal") from error
+        return cast("pd.DataFrame", found)
+
+    def open_interest(pair: str, since: pd.Timestamp) -> pd.DataFrame | None:
+        if pair in without_open_interest or not exchange.exchange_has("fetchOpenInterestHistory"):
+            return None
+        try:
+            return read(pair, OPEN_INTEREST_TIMEFRAME, CandleType.OPEN_INTEREST, since)
+        except DataError as error:
+            without_open_interest.add(pair)
+            logger.warning("%s: open interest stays unknown and vetoes nothing: %s", pair, error)
+            return None
+
+    def history(pair: str, candles: pd.DataFrame, hours: int) -> History:
+        last = candles["date"].iloc[-1]
+        since = last - pd.Timedelta(hours=hours)
+        candle = partial(read, pair, timeframe, CandleType.FUTURES)
+        rate = partial(read, pair, FUNDING_TIMEFRAME, CandleType.FUNDING_RATE)
+        perp = perps.reaching(pair, since, candles.loc[:, list(CANDLE_COLUMNS)], candle)
+        settled = rates.reaching(pair, since, funding(pair).loc[:, list(FUNDING_COLUMNS)], rate)
+        own = spot.candles(spot_symbol(pair), perp["date"].iloc[0], last)
+        return History(perp, own, settled, open_interest(pair, last - pd.Timedelta(hours=48)))
+
+    return history
 
 
 def _pairs_funding(leg: LiveLeg, perps_own: Callable[..., float]) -> Callable[..., float]:

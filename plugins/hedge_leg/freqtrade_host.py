@@ -140,11 +140,15 @@ class HedgedStrategy(IStrategy):
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
         """Add the columns of `carry.features`; stops the run where data is not covered."""
         try:
-            features = self.leg.features(metadata["pair"], dataframe)
+            features = self.features_of(metadata["pair"], dataframe)
         except CarryError as error:
             raise OperationalException(str(error)) from error
         added = features.drop(columns=[name for name in CANDLE_COLUMNS if name in features])
         return pd.concat([dataframe, added.set_index(dataframe.index)], axis=1)
+
+    def features_of(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns the rules read, one row per candle; CarryError where data is not covered."""
+        return self.leg.features(pair, candles)
 
     def populate_entry_trend(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
         """Mark entries, and rows where a pair that was just rolled may be opened again."""

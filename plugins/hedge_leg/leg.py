@@ -5,11 +5,22 @@ strategy's rules, sizing and exits are the same code for both.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pandas as pd
 
 from hedge_leg.recorded import SignalRows
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A pair's market far back, as `carry.market` reads it: nothing filled. `open_interest` None: unknown."""
+
+    perp: pd.DataFrame
+    spot: pd.DataFrame
+    funding: pd.DataFrame
+    open_interest: pd.DataFrame | None = None
 
 
 class Leg(Protocol):
@@ -21,6 +32,10 @@ class Leg(Protocol):
 
     def funding(self, pair: str) -> pd.DataFrame:
         """Return all settlements of a pair that the run knows: date, funding_rate. Asked after `features`."""
+        ...
+
+    def history(self, pair: str, candles: pd.DataFrame, hours: int) -> History:
+        """Return the market up to the last candle, from `hours` before it or as far as there is one."""
         ...
 
     def spot_capital(self) -> tuple[float, float] | None:
@@ -75,5 +90,7 @@ class Leg(Protocol):
         ...
 
 
+# a perp pair, its closed candles and how many hours back -> the market until then
+HistorySource = Callable[[str, pd.DataFrame, int], History]
 # a perp pair and its closed candles -> its features, from whatever market the host has
 FeatureSource = Callable[[str, pd.DataFrame], pd.DataFrame]

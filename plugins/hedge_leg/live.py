@@ -26,7 +26,7 @@ from hedge_leg.core.states import Mode, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, VenueUnavailable
 from hedge_leg.gate import EntryPlan, announce, request_exit
-from hedge_leg.leg import FeatureSource
+from hedge_leg.leg import FeatureSource, History, HistorySource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
 from hedge_leg.live_trades import TradeBook, repair_order_ids
 from hedge_leg.recorded import SignalRows, Stamps
@@ -53,6 +53,7 @@ class LiveLeg:
     spot_px: Callable[[str], Decimal | None]
     feature_source: FeatureSource
     funding_source: Callable[[str], pd.DataFrame]
+    history_source: HistorySource
     settled: Callable[[str], Stamps]
     quote: str
     fixed_cost: Decimal = ZERO
@@ -71,6 +72,10 @@ class LiveLeg:
     def funding(self, pair: str) -> pd.DataFrame:
         """Return the settlements that the exchange serves now."""
         return self.funding_source(pair)
+
+    def history(self, pair: str, candles: pd.DataFrame, hours: int) -> History:
+        """Return what the exchange tells of the last `hours`; DataError where it cannot be read."""
+        return self.history_source(pair, candles, hours)
 
     def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:  # noqa: ARG002
         """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""

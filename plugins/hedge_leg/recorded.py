@@ -195,11 +195,12 @@ def load_recorded(
         require_coverage(datadir, pair, detail, start, end)
         fine = load_market(datadir, pair, detail)
     stop = end + timeframe_delta(timeframe)
-    spot, mark, funding = (_before(stop, frame) for frame in (coarse.spot, coarse.mark, coarse.funding))
+    spot, mark, funding = (before(stop, frame) for frame in (coarse.spot, coarse.mark, coarse.funding))
     seen = Market(pair, timeframe, coarse.perp, spot, mark, funding)
-    fills = record_market(pair, _before(stop, fine.perp), _before(stop, fine.spot), mark, funding)
+    fills = record_market(pair, before(stop, fine.perp), before(stop, fine.spot), mark, funding)
     return seen, fills
 
 
-def _before(stop: pd.Timestamp, frame: pd.DataFrame) -> pd.DataFrame:
+def before(stop: pd.Timestamp, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a frame that are dated before `stop`."""
     return frame.loc[frame["date"] < stop].reset_index(drop=True)

@@ -7,10 +7,19 @@ from typing import Any
 import pandas as pd
 
 from carry.features import carry_features
-from carry.market import CANDLE_COLUMNS
+from carry.market import (
+    CANDLE_COLUMNS,
+    OPEN_INTEREST_COLUMNS,
+    OPEN_INTEREST_TIMEFRAME,
+    candle_path,
+    load_market,
+    read_candles,
+    timeframe_delta,
+)
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.mirror import MirroredTrade, mirror
-from hedge_leg.recorded import RecordedMarket, SignalRows, load_recorded
+from hedge_leg.leg import History
+from hedge_leg.recorded import RecordedMarket, SignalRows, before, load_recorded
 from hedge_leg.trade_view import filled_orders, perp_fills, pnl_bps
 
 
@@ -38,6 +47,16 @@ class RecordedLeg:
     def funding(self, pair: str) -> pd.DataFrame:
         """Return the pair's recorded settlements up to the run's end."""
         return self.settlements[pair]
+
+    def history(self, pair: str, candles: pd.DataFrame, hours: int) -> History:  # noqa: ARG002
+        """Return all that is recorded before the run's end: bounded windows do not mind more."""
+        stop = candles["date"].iloc[-1] + timeframe_delta(self.timeframe)
+        market = load_market(self.datadir, pair, self.timeframe)
+        perp, spot, funding = (before(stop, frame) for frame in (market.perp, market.spot, market.funding))
+        path = candle_path(self.datadir, pair, OPEN_INTEREST_TIMEFRAME, "open_interest")
+        if not path.is_file():
+            return History(perp, spot, funding)
+        return History(perp, spot, funding, before(stop, read_candles(path, OPEN_INTEREST_COLUMNS)))
 
     def spot_capital(self) -> tuple[float, float] | None:
         """Return None: a backtest has one wallet for both legs."""

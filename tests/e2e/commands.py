@@ -16,6 +16,7 @@ STRATEGIES = (
     "AlwaysOnCarry",
     "ExtremeFundingCarry",
     "RotatingCarry",
+    "RegimeSizedCarry",
 )
 
 
