@@ -38,7 +38,7 @@ class RegimeParameters:
     entry_exposure: float = 0.6
     relaxation_ratio: float = 1.4
     positive_basis: bool = False
-    payback_days: float = 30.0
+    payback_days: float = 60.0
     flip_share: float = 0.4
     leave_on_median: bool = True
     leave_on_ness: bool = True

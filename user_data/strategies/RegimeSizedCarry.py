@@ -17,7 +17,7 @@ class RegimeSizedCarry(SizedStrategy):
     entry_exposure = CategoricalParameter([1.0, 0.6, 0.25], default=0.6, space="buy")
     relaxation_ratio = CategoricalParameter([0.7, 1.05, 1.4], default=1.4, space="buy")
     positive_basis = BooleanParameter(default=False, space="buy")
-    payback_days = CategoricalParameter([0, 7, 15, 30, 60], default=30, space="buy")
+    payback_days = CategoricalParameter([0, 7, 15, 30, 60], default=60, space="buy")
     flip_share = CategoricalParameter([0.1, 0.25, 0.4, 1.0], default=0.4, space="buy")
     leave_on_median = BooleanParameter(default=True, space="sell")
     leave_on_ness = BooleanParameter(default=True, space="sell")
