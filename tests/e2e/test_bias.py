@@ -71,23 +71,25 @@ def test_no_drift_with_the_length_of_the_warm_up(
     assert "No lookahead bias on indicators found." in output
 
 
+@pytest.mark.parametrize("strategy", ["FundingSpreadCarry", "RotatingCarry"])
 def test_every_hyperopt_epoch_shows_the_profit_of_a_backtest_of_its_parameters(
-    sample: Path, exchange_url: str, tmp_path: Path
+    strategy: str, sample: Path, exchange_url: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "user_data"
     (folder / "strategies").mkdir(parents=True)
-    shipped = ROOT / "user_data/strategies/FundingSpreadCarry.py"
+    shipped = ROOT / "user_data/strategies" / f"{strategy}.py"
     (folder / "strategies" / shipped.name).write_text(shipped.read_text())
-    common = (*RANGE, "--strategy", "FundingSpreadCarry", "--userdir", str(folder))
+    common = (*RANGE, "--strategy", strategy, "--userdir", str(folder))
     search = ("--hyperopt-loss", "OnlyProfitHyperOptLoss", "--spaces", "buy", "sell", "-e", "3", "-j", "1")
     freqtrade("hyperopt", sample, tmp_path, exchange_url, *common, *search, "--random-state", "3")
     (found,) = (folder / "hyperopt_results").glob("*.fthypt")
-    last_epoch = json.loads(found.read_text().splitlines()[-1])
-    chosen = {"strategy_name": "FundingSpreadCarry", "params": last_epoch["params_details"]}
-    parameters = folder / "strategies" / "FundingSpreadCarry.json"
+    epochs = [json.loads(line) for line in found.read_text().splitlines()]
+    last_epoch = [epoch for epoch in epochs if epoch["results_metrics"]["total_trades"]][-1]
+    chosen = {"strategy_name": strategy, "params": last_epoch["params_details"]}
+    parameters = folder / "strategies" / f"{strategy}.json"
     parameters.write_text(json.dumps(chosen | {"ft_stratparam_v": 1, "export_time": "2026-01-01 00:00:00"}))
     freqtrade("backtesting", sample, tmp_path, exchange_url, *common)
-    shown = load_backtest_stats(tmp_path)["strategy"]["FundingSpreadCarry"]
+    shown = load_backtest_stats(tmp_path)["strategy"][strategy]
     assert shown["total_trades"] == last_epoch["results_metrics"]["total_trades"] > 0
     assert shown["profit_total_abs"] == pytest.approx(
         last_epoch["results_metrics"]["profit_total_abs"], abs=1e-6
