@@ -95,6 +95,15 @@ class HedgedStrategy(IStrategy):
         return None
 
     @property
+    def trading(self) -> bool:
+        """Return whether this is a trading bot, dry or live, and not a backtest."""
+        return self.config.get("runmode") in (RunMode.LIVE, RunMode.DRY_RUN)
+
+    def held_pairs(self) -> list[str]:
+        """Return the pairs that freqtrade has open trades of now."""
+        return [str(trade.pair) for trade in Trade.get_open_trades()]
+
+    @property
     def leg(self) -> Leg:
         """Return the spot leg: of recorded candles, unless a trading bot has started a live one."""
         if self._leg is None:
@@ -104,7 +113,7 @@ class HedgedStrategy(IStrategy):
 
     def bot_start(self, **kwargs: Any) -> None:
         """Start the spot leg of a trading bot, or refuse to start it with one line."""
-        if self.config.get("runmode") not in (RunMode.LIVE, RunMode.DRY_RUN):
+        if not self.trading:
             return
         from hedge_leg.freqtrade_bot import start_live_leg  # noqa: PLC0415 - not for backtest workers
 
@@ -133,8 +142,7 @@ class HedgedStrategy(IStrategy):
         A trading freqtrade would serve the perp's candles for them (`live_market.SpotMarket`).
         """
         pairs = self.dp.current_whitelist()
-        trading = self.config.get("runmode") in (RunMode.LIVE, RunMode.DRY_RUN)
-        spot = [] if trading else [(spot_symbol(pair), self.timeframe, "spot") for pair in pairs]
+        spot = [] if self.trading else [(spot_symbol(pair), self.timeframe, "spot") for pair in pairs]
         return spot + [(pair, "1h", "funding_rate") for pair in pairs]
 
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
