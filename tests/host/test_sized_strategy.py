@@ -72,9 +72,7 @@ def test_a_bot_resizes_both_legs_as_the_backtest_does(market: Path, tmp_path: Pa
         rig(exchange, tmp_path, dry=dry, **SIZED, stake_amount=STAKE) as made,
     ):
         made.start()
-        for _ in range(24):
-            made.loop(seconds=1800.0)
-            made.loop(seconds=1800.0)
+        made.loop(times=24, seconds=3_600.0)
         assert made.messages == []
         trade = made.trade()
         assert steps(trade) == expected(START)
