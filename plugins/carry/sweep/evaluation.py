@@ -15,14 +15,13 @@ from carry.rules import ExitPolicy
 from carry.sweep import layout as at
 from carry.sweep.history import History, PairWindow, window
 from carry.sweep.kernel import run
-from carry.sweep.layout import Floats, Limits, Terms
-from carry.sweep.market import Bools, MarketArrays, market_arrays, on_grid
-from carry.sweep.results import SetResult, daily_marks, drawdown
+from carry.sweep.layout import Limits, Terms
+from carry.sweep.market import DAY_MS, Bools, MarketArrays, market_arrays, on_grid
+from carry.sweep.results import SetResult
 from carry.sweep.settings import UNLIMITED, SweepSettings, ratio
 from carry.sweep.signals import PairSignals, ParameterSet, SweptStrategy
 from carry.timerange import Timerange
 
-_DAY_MS = 86_400_000.0
 _FIRST_RECORDS = 4096
 
 
@@ -88,9 +87,10 @@ def evaluate(
     """
     terms = terms_of(settings, market.pairs)
     space = market.signals.strategy.space
-    step_ms = int(timeframe_delta(market.timeframe) / pd.Timedelta(milliseconds=1))
     records = np.empty((_FIRST_RECORDS, at.RECORD_WIDTH))
-    equity = np.empty((len(market.arrays.at_ms), 2))
+    arrays = market.arrays
+    daily, figures = np.empty(int(arrays.day[-1]) + 1), np.empty(3)
+    midnights = (int(arrays.at_ms[0]) // DAY_MS + np.arange(len(daily))) * DAY_MS
     results: list[SetResult] = []
     for done, chosen in enumerate(parameter_sets, start=1):
         parameters = space.complete(chosen)
@@ -98,25 +98,25 @@ def evaluate(
         limits = _limits(market.signals.policy(parameters))
         while True:
             status, trades = run(
-                market.arrays, terms, limits, entry, hold, market.known, market.fillable, records, equity
+                arrays, terms, limits, entry, hold, market.known, market.fillable, records, daily, figures
             )
             if status != at.FULL:
                 break
             records = np.empty((2 * len(records), at.RECORD_WIDTH))
         if status == at.STAKE_TOO_HIGH:
             raise UsageError("the stake is too high for the exchange's leverage brackets: give a smaller one")
-        day_ms, daily = daily_marks(market.arrays.at_ms, equity[:, 0], step_ms)
+        marked = ~np.isnan(daily)
         results.append(
             SetResult(
                 parameters=parameters,
                 pairs=market.pairs,
                 wallet=settings.wallet,
-                at_ms=market.arrays.at_ms,
+                at_ms=arrays.at_ms,
                 records=records[:trades].copy(),
-                day_ms=day_ms,
-                equity=daily,
-                deepest=drawdown(equity[:, 0], settings.wallet),
-                exposure=float(np.nanmean(equity[:, 1])) / settings.wallet,
+                day_ms=midnights[marked],
+                equity=daily[marked],
+                deepest=float(figures[0]),
+                exposure=float(figures[1]) / settings.wallet,
             )
         )
         if progress is not None:
@@ -149,13 +149,15 @@ def terms_of(settings: SweepSettings, pairs: Sequence[str]) -> Terms:
                 tier.maintenance_rate,
                 tier.maintenance_amount,
             )
-    steps = np.array([ratio(one.amount_step) for one in limits])
-    prices = np.array([ratio(one.price_step) for one in limits])
-    lots = np.array([ratio(one.spot_lot) for one in limits])
-
-    def column(name: str) -> Floats:
-        return np.array([getattr(one, name) for one in limits], dtype=np.float64)
-
+    rules = [
+        (
+            *ratio(one.amount_step),
+            *ratio(one.price_step),
+            *ratio(one.spot_lot),
+            *(one.min_amount, one.max_amount, one.min_cost, one.max_cost),
+        )
+        for one in limits
+    ]
     costs = settings.costs
     fixed_stake = settings.stake_amount != UNLIMITED
     return Terms(
@@ -174,18 +176,9 @@ def terms_of(settings: SweepSettings, pairs: Sequence[str]) -> Terms:
         perp_slip=costs.perp_slippage_bps * BPS,
         spot_slip=costs.spot_slippage_bps * BPS,
         spot_fee=costs.spot_fee_rate,
-        borrow_per_ms=costs.borrow_daily_bps * BPS / _DAY_MS,
+        borrow_per_ms=costs.borrow_daily_bps * BPS / DAY_MS,
         fixed=float(costs.fixed_per_trade),
         side_bps=float(costs.side_bps),
-        step_num=steps[:, 0].copy(),
-        step_den=steps[:, 1].copy(),
-        price_num=prices[:, 0].copy(),
-        price_den=prices[:, 1].copy(),
-        lot_num=lots[:, 0].copy(),
-        lot_den=lots[:, 1].copy(),
-        min_amount=column("min_amount"),
-        max_amount=column("max_amount"),
-        min_cost=column("min_cost"),
-        max_cost=column("max_cost"),
+        pairs=np.array(rules, dtype=np.float64),
         tiers=tiers,
     )

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from carry.sweep import layout as at
+from carry.sweep import market as on
 from carry.sweep.kernel_books import enter, leave, round_to
 from carry.sweep.kernel_exits import (
     LIQUIDATION,
@@ -18,13 +19,20 @@ from carry.sweep.kernel_exits import (
     ROLL,
     V_BASE,
     V_BORROW,
+    V_FLIP_H,
+    V_FLIP_NET,
+    V_HIGH,
+    V_HIGH_NET,
     V_LAST_MS,
+    V_LOW_NET,
     V_NET,
+    V_OPEN,
     V_PERP,
+    V_ROW,
+    V_SETTLED,
     V_SPOT,
     V_WIDTH,
     exit_reason,
-    is_quiet,
     watch,
 )
 from carry.sweep.kernel_stake import entry_amount, liquidation_price
@@ -44,22 +52,25 @@ def run(
     known: Bools,
     fillable: Bools,
     records: Floats,
-    equity: Floats,
+    daily: Floats,
+    figures: Floats,
 ) -> tuple[int, int]:
-    """Simulate one parameter set; return (status, number of trades) and fill `records` and `equity`.
+    """Simulate one parameter set; return (status, number of trades) and fill the last three.
 
-    `entry`, `hold`, `known`, `fillable`: (pairs, candles), decided at each candle's close. `equity` (candles,
-    2): quote of all capital marked at each close and the perp value held; NaN where it cannot be marked.
+    `entry`, `hold`, `known`, `fillable`: (pairs, candles), decided at each candle's close. All capital is
+    marked at each close where every held pair's spot was traded: `daily` (days,) has the last mark of each
+    day, NaN without one; `figures` the deepest drawdown, the mean perp value held, the final balance.
     """
-    pairs, candles = market.open.shape
+    candles, pairs = market.hot.shape[:2]
     step_ms = float(market.at_ms[1] - market.at_ms[0]) if candles > 1 else 1.0
     states, views = np.zeros((pairs, at.STATE_WIDTH)), np.zeros((pairs, V_WIDTH))
     order, turn, held = np.zeros(pairs, np.int64), np.arange(pairs), np.zeros(pairs, np.bool_)
     rolled = np.full(pairs, -2, np.int64)
-    first, last, opens, highs = market.first, market.last, market.open, market.liquidation_high
-    settlements, flipped_h = market.settlements, market.negative_funding_h
+    first, last, days, hot = market.first, market.last, market.day, market.hot
     count, trades, closed = 0, 0, 0.0
-    equity[0, 0], equity[0, 1] = terms.wallet, 0.0
+    peak, deepest, exposed, marks = terms.wallet, 0.0, 0.0, 1
+    daily[:] = math.nan
+    daily[days[0]] = terms.wallet
     for row in range(1, candles):
         before, changed = row - 1, False
         for k in range(pairs):
@@ -82,14 +93,13 @@ def run(
                 order[count], held[pair], changed = pair, True, True
                 count += 1
                 watch(views[pair], states[pair], market, terms, limits, pair, step_ms)
-            if holding and is_quiet(
-                views[pair],
-                row,
-                opens[pair, row],
-                highs[pair, row],
-                settlements[pair, row],
-                flipped_h[pair, before],
-            ):
+            net = views[pair, V_NET]
+            quiet = holding and row < views[pair, V_ROW] and hot[row, pair, on.H_OPEN] <= views[pair, V_OPEN]
+            quiet = quiet and hot[row, pair, on.H_HIGH] < views[pair, V_HIGH]
+            quiet = quiet and hot[row, pair, on.H_SETTLED] <= views[pair, V_SETTLED]
+            paid = net <= views[pair, V_LOW_NET] or net >= views[pair, V_HIGH_NET]
+            flipped = net >= views[pair, V_FLIP_NET] and hot[row, pair, on.H_FLIPPED] >= views[pair, V_FLIP_H]
+            if quiet and not paid and not flipped:
                 continue
             entering = (fresh or (holding and known[pair, before])) and fillable[pair, before]
             entry_on = fresh and fillable[pair, before]
@@ -106,12 +116,28 @@ def run(
                 held[pair], changed = False, True
         if changed:
             _turns(held, order, count, turn)
-        equity[row, 0], equity[row, 1] = terms.wallet + closed, 0.0
-        if count > 0:
-            _mark(views, held, market.close, market.spot_close, market.funding_close, row, equity)
-            if terms.borrow_per_ms > 0.0:
-                _charge(views, held, market.at_ms[row] + step_ms, row, equity)
-    return _force_exits(market, terms, states, records, trades, closed, equity)
+        equity, value = terms.wallet + closed, 0.0
+        for k in range(count):
+            pair = order[k]
+            perp_px = hot[row, pair, on.H_CLOSE]
+            net = views[pair, V_BASE] + views[pair, V_SPOT] * hot[row, pair, on.H_SPOT]
+            views[pair, V_NET] = net - views[pair, V_PERP] * (perp_px - hot[row, pair, on.H_FUNDING])
+            elapsed = market.at_ms[row] + step_ms - views[pair, V_LAST_MS]
+            equity += views[pair, V_NET] - views[pair, V_BORROW] * elapsed
+            value += views[pair, V_PERP] * perp_px
+        if not math.isnan(equity):
+            daily[days[row]] = equity
+            if equity > peak:
+                peak = equity
+            elif peak - equity > deepest * peak:
+                deepest = (peak - equity) / peak
+            exposed += value
+            marks += 1
+    status, trades, closed = _force_exits(market, terms, states, records, trades, closed)
+    balance = terms.wallet + closed
+    daily[days[candles - 1]] = balance
+    figures[0], figures[1], figures[2] = max(deepest, (peak - balance) / peak), exposed / marks, balance
+    return status, trades
 
 
 @compiled
@@ -126,13 +152,13 @@ def open_pair(
     tag: int,
 ) -> None:
     """Open the pair's trade at this open."""
-    px = market.open[pair, row]
+    px = market.hot[row, pair, on.H_OPEN]
     state[:] = 0.0
     state[at.LAST_ROW] = -1.0
     state[at.OPEN_ROW], state[at.TAG], state[at.LEVERAGE] = row, tag, leverage
-    digits = market.tick_digits[pair, row]
-    state[at.PRICE_NUM] = 1.0 if digits >= 0 else terms.price_num[pair]
-    state[at.PRICE_DEN] = 10.0**digits if digits >= 0 else terms.price_den[pair]
+    digits = market.cold[row, pair, on.C_DIGITS]
+    state[at.PRICE_NUM] = 1.0 if digits >= 0 else terms.pairs[pair, at.T_PRICE_NUM]
+    state[at.PRICE_DEN] = 10.0**digits if digits >= 0 else terms.pairs[pair, at.T_PRICE_DEN]
     enter(state, market, terms, pair, row, amount, px)
     state[at.OPEN_RATE] = round_to(px, state[at.PRICE_NUM], state[at.PRICE_DEN])
     price = liquidation_price(state, terms, pair)
@@ -144,11 +170,11 @@ def close_pair(
     state: Floats, market: MarketArrays, terms: Terms, pair: int, row: int, reason: int, record: Floats
 ) -> bool:
     """Close the pair's trade; False where its price, cut to the trade's tick, is outside the candle."""
-    px = market.open[pair, row]
-    if reason == LIQUIDATION and state[at.LIQUIDATION] >= market.low[pair, row]:
+    px = market.hot[row, pair, on.H_OPEN]
+    if reason == LIQUIDATION and state[at.LIQUIDATION] >= market.cold[row, pair, on.C_LOW]:
         px = state[at.LIQUIDATION]
     px = round_to(px, state[at.PRICE_NUM], state[at.PRICE_DEN])
-    if px < market.low[pair, row] or px > market.high[pair, row]:
+    if px < market.cold[row, pair, on.C_LOW] or px > market.cold[row, pair, on.C_HIGH]:
         return False
     amount = state[at.AMOUNT]
     record[at.R_PAIR], record[at.R_AMOUNT], record[at.R_STAKE] = pair, amount, state[at.STAKE]
@@ -174,9 +200,9 @@ def _try_open(
     tag: int,
 ) -> int:
     """Open the pair if spot trades and there is capital; return OK, NOT_OPENED or STAKE_TOO_HIGH."""
-    if not market.spot_now[pair, row]:
+    if not market.cold[row, pair, on.C_SPOT_NOW] > 0.0:
         return at.NOT_OPENED
-    px = market.open[pair, row]
+    px = market.hot[row, pair, on.H_OPEN]
     amount, leverage = entry_amount(states, order, count, closed, terms, pair, px)
     if math.isnan(amount):
         return at.STAKE_TOO_HIGH
@@ -184,31 +210,6 @@ def _try_open(
         return at.NOT_OPENED
     open_pair(states[pair], market, terms, pair, row, amount, leverage, tag)
     return at.OK
-
-
-@compiled
-def _mark(
-    views: Floats, held: Bools, close: Floats, spot: Floats, funding: Floats, row: int, equity: Floats
-) -> None:
-    """Mark the held pairs at the row's close, NaN where spot was not traded, and add them to the equity."""
-    for pair in range(held.shape[0]):
-        if held[pair]:
-            view = views[pair]
-            perp_px = close[pair, row]
-            net = (
-                view[V_BASE] + view[V_SPOT] * spot[pair, row] - view[V_PERP] * (perp_px - funding[pair, row])
-            )
-            view[V_NET] = net
-            equity[row, 0] += net
-            equity[row, 1] += view[V_PERP] * perp_px
-
-
-@compiled
-def _charge(views: Floats, held: Bools, now_ms: float, row: int, equity: Floats) -> None:
-    """Take the borrow cost that has run up since the last fill off the equity."""
-    for pair in range(held.shape[0]):
-        if held[pair]:
-            equity[row, 0] -= views[pair, V_BORROW] * (now_ms - views[pair, V_LAST_MS])
 
 
 @compiled
@@ -235,24 +236,16 @@ def _drop(order: Ints, count: int, pair: int) -> int:
 
 @compiled
 def _force_exits(
-    market: MarketArrays,
-    terms: Terms,
-    states: Floats,
-    records: Floats,
-    trades: int,
-    closed: float,
-    equity: Floats,
-) -> tuple[int, int]:
+    market: MarketArrays, terms: Terms, states: Floats, records: Floats, trades: int, closed: float
+) -> tuple[int, int, float]:
     """Close what is left at each pair's last open, earliest listed pair first."""
     for pair in np.argsort(market.first, kind="mergesort"):
         if states[pair, at.AMOUNT] == 0.0:
             continue
         if trades >= records.shape[0]:
-            return at.FULL, trades
+            return at.FULL, trades, closed
         row = market.last[pair]
         if close_pair(states[pair], market, terms, pair, row, _FORCED, records[trades]):
             closed += states[pair, at.FT_PROFIT]
             trades += 1
-    equity[market.open.shape[1] - 1, 0] = terms.wallet + closed
-    equity[market.open.shape[1] - 1, 1] = 0.0
-    return at.OK, trades
+    return at.OK, trades, closed

@@ -8,6 +8,7 @@ float is the nearest to exactly one short decimal.
 import math
 
 from carry.sweep import layout as at
+from carry.sweep import market as on
 from carry.sweep.layout import Floats, Terms, compiled
 from carry.sweep.market import MarketArrays
 
@@ -41,7 +42,7 @@ def begin_instant(state: Floats, market: MarketArrays, terms: Terms, pair: int, 
         state[at.NET] = -terms.fixed
     else:
         last = int(state[at.LAST_ROW])
-        earned = market.funding_sum[pair, row] - market.funding_sum[pair, last]
+        earned = market.cold[row, pair, on.C_FUNDING_SUM] - market.cold[last, pair, on.C_FUNDING_SUM]
         state[at.NET] += state[at.AMOUNT] * earned
         elapsed = market.at_ms[row] - market.at_ms[last]
         state[at.NET] -= state[at.SPOT_COST] * terms.borrow_per_ms * elapsed
@@ -73,7 +74,7 @@ def settle_instant(state: Floats, market: MarketArrays, terms: Terms, pair: int,
     px = (in_value + out_value) / (in_qty + out_qty)
     net += gain - fees - abs(in_qty - out_qty) * px * terms.perp_slip
     realized += gain - fees
-    target = floor_to(amount, terms.lot_num[pair], terms.lot_den[pair])
+    target = floor_to(amount, terms.pairs[pair, at.T_LOT_NUM], terms.pairs[pair, at.T_LOT_DEN])
     if target != spot_qty:
         raw = spot_price(market, pair, row, px, state[at.AT_OPEN] > 0.0)
         if target > spot_qty:
@@ -93,10 +94,10 @@ def settle_instant(state: Floats, market: MarketArrays, terms: Terms, pair: int,
 @compiled
 def spot_price(market: MarketArrays, pair: int, row: int, perp_px: float, at_open: bool) -> float:
     """Return the spot price, before slippage, that mirrors a perp fill in the row's candle."""
-    if at_open or not market.spot_now[pair, row]:
-        return market.spot_px[pair, row]
-    scaled = perp_px * market.spot_px[pair, row] / market.perp_px[pair, row]
-    return min(max(scaled, market.spot_low[pair, row]), market.spot_high[pair, row])
+    if at_open or not market.cold[row, pair, on.C_SPOT_NOW] > 0.0:
+        return market.cold[row, pair, on.C_SPOT_PX]
+    scaled = perp_px * market.cold[row, pair, on.C_SPOT_PX] / market.cold[row, pair, on.C_PERP_PX]
+    return min(max(scaled, market.cold[row, pair, on.C_SPOT_LOW]), market.cold[row, pair, on.C_SPOT_HIGH])
 
 
 @compiled
@@ -109,9 +110,11 @@ def enter(
     state[at.IN_QTY] += amount
     state[at.IN_VALUE] += value
     state[at.AMOUNT] = floor_to(
-        state[at.AMOUNT] + amount + 0.25 * terms.step_num[pair] / terms.step_den[pair],
-        terms.step_num[pair],
-        terms.step_den[pair],
+        state[at.AMOUNT]
+        + amount
+        + 0.25 * terms.pairs[pair, at.T_STEP_NUM] / terms.pairs[pair, at.T_STEP_DEN],
+        terms.pairs[pair, at.T_STEP_NUM],
+        terms.pairs[pair, at.T_STEP_DEN],
     )
     settle_instant(state, market, terms, pair, row)
     state[at.FT_ENTERED] += value - value * terms.fee
@@ -137,9 +140,11 @@ def leave(
     if not at_open:
         state[at.AT_OPEN] = 0.0
     state[at.AMOUNT] = floor_to(
-        state[at.AMOUNT] - amount + 0.25 * terms.step_num[pair] / terms.step_den[pair],
-        terms.step_num[pair],
-        terms.step_den[pair],
+        state[at.AMOUNT]
+        - amount
+        + 0.25 * terms.pairs[pair, at.T_STEP_NUM] / terms.pairs[pair, at.T_STEP_DEN],
+        terms.pairs[pair, at.T_STEP_NUM],
+        terms.pairs[pair, at.T_STEP_DEN],
     )
     settle_instant(state, market, terms, pair, row)
     booked = state[at.NET] - state[at.REALIZED]

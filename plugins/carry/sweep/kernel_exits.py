@@ -7,8 +7,9 @@
 import math
 
 from carry.sweep import layout as at
+from carry.sweep import market as on
 from carry.sweep.kernel_books import marked_net
-from carry.sweep.layout import Floats, Limits, Reason, Terms, compiled, inlined
+from carry.sweep.layout import Floats, Limits, Reason, Terms, compiled
 from carry.sweep.market import MarketArrays
 
 NONE, ROLL, LIQUIDATION = int(Reason.NONE), int(Reason.ROLL), int(Reason.LIQUIDATION)
@@ -30,24 +31,27 @@ def policy_exit(
     state: Floats, market: MarketArrays, terms: Terms, limits: Limits, pair: int, row: int, entry_on: bool
 ) -> int:
     """Return `carry.rules.decide_exit` for one open pair at one open."""
-    distance = state[at.LIQUIDATION] / market.open[pair, row] - 1.0
+    distance = state[at.LIQUIDATION] / market.hot[row, pair, on.H_OPEN] - 1.0
     at_entry = _MAX_ROLL_SHARE * (state[at.LIQUIDATION] / state[at.OPEN_RATE] - 1.0)
     if distance < min(at_entry, terms.roll_distance):
         return ROLL
     opened, last = int(state[at.OPEN_ROW]), int(state[at.LAST_ROW])
     pnl = math.nan
-    known = row - 1 >= opened and not math.isnan(market.spot_close[pair, row - 1])
+    known = row - 1 >= opened and not math.isnan(market.hot[row - 1, pair, on.H_SPOT])
     if known and (limits.stop_loss_bps > 0 or limits.take_profit_bps > 0 or limits.flip_tolerance_h > 0):
-        earned = market.funding_sum[pair, row] - market.funding_sum[pair, last]
-        closes = market.close[pair, row - 1], market.spot_close[pair, row - 1]
+        earned = market.cold[row, pair, on.C_FUNDING_SUM] - market.cold[last, pair, on.C_FUNDING_SUM]
+        closes = market.hot[row - 1, pair, on.H_CLOSE], market.hot[row - 1, pair, on.H_SPOT]
         pnl = marked_net(state, terms, closes[0], closes[1], earned, 0.0) / state[at.NOTIONAL] * 1e4
     if 0 < limits.stop_loss_bps <= -pnl:
         return _STOP
     if 0 < limits.take_profit_bps <= pnl - terms.side_bps:
         return _TAKE
-    if 0 < limits.flip_tolerance_h <= market.negative_funding_h[pair, row - 1] and pnl >= terms.side_bps:
+    if 0 < limits.flip_tolerance_h <= market.hot[row, pair, on.H_FLIPPED] and pnl >= terms.side_bps:
         return _FLIPPED
-    if limits.after_settlement and market.settlements[pair, row] > market.settlements[pair, opened]:
+    if (
+        limits.after_settlement
+        and market.hot[row, pair, on.H_SETTLED] > market.hot[opened, pair, on.H_SETTLED]
+    ):
         return _SETTLED
     held_h = (market.at_ms[row] - market.at_ms[opened]) / _HOUR_MS
     if 0 < limits.maximum_holding_h <= held_h:
@@ -74,9 +78,9 @@ def exit_reason(
         reason = _SIGNAL_OFF
     else:
         reason = policy_exit(state, market, terms, limits, pair, row, entry_on)
-    if reason != NONE and market.spot_now[pair, row]:
+    if reason != NONE and market.cold[row, pair, on.C_SPOT_NOW] > 0.0:
         return reason
-    return LIQUIDATION if market.liquidation_high[pair, row] >= state[at.LIQUIDATION] else NONE
+    return LIQUIDATION if market.hot[row, pair, on.H_HIGH] >= state[at.LIQUIDATION] else NONE
 
 
 @compiled
@@ -99,7 +103,7 @@ def watch(
     view[V_HIGH] = liquidation
     view[V_OPEN] = liquidation / (1.0 + threshold) * (1.0 - 1e-9)
     view[V_ROW] = opened + max(held_h * _HOUR_MS / step_ms - 1.0, 0.0)
-    view[V_SETTLED] = market.settlements[pair, opened] if limits.after_settlement else math.inf
+    view[V_SETTLED] = market.hot[opened, pair, on.H_SETTLED] if limits.after_settlement else math.inf
     view[V_LOW_NET] = -limits.stop_loss_bps * unit + 1e-6 if limits.stop_loss_bps > 0 else -math.inf
     view[V_HIGH_NET] = math.inf
     if limits.take_profit_bps > 0:
@@ -109,22 +113,8 @@ def watch(
     if limits.flip_tolerance_h > 0:
         view[V_FLIP_NET] = terms.side_bps * unit - 1e-6
     view[V_BASE] = state[at.NET] + state[at.ENTRY_VALUE] - state[at.SPOT_COST]
-    view[V_BASE] -= state[at.AMOUNT] * market.funding_sum[pair, last]
+    view[V_BASE] -= state[at.AMOUNT] * market.cold[last, pair, on.C_FUNDING_SUM]
     view[V_PERP], view[V_SPOT] = state[at.AMOUNT], state[at.SPOT_QTY]
     view[V_BORROW] = state[at.SPOT_COST] * terms.borrow_per_ms
     view[V_LAST_MS] = market.at_ms[last]
     view[V_NET] = math.nan  # nothing marked yet
-
-
-@inlined
-def is_quiet(
-    view: Floats, row: int, opened: float, high: float, settlements: float, negative_funding_h: float
-) -> bool:
-    """Return whether no limit on a held pair can apply at this open."""
-    net = view[V_NET]
-    if net <= view[V_LOW_NET] or net >= view[V_HIGH_NET]:
-        return False
-    if net >= view[V_FLIP_NET] and negative_funding_h >= view[V_FLIP_H]:
-        return False
-    inside = opened <= view[V_OPEN] and high < view[V_HIGH]
-    return inside and row < view[V_ROW] and settlements <= view[V_SETTLED]

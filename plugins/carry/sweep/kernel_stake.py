@@ -29,8 +29,8 @@ def stake_bounds(terms: Terms, pair: int, px: float, leverage: float) -> tuple[f
     """Return the least and the most margin that the exchange takes, as freqtrade reckons it."""
     margin = 1.0 + terms.amount_reserve
     spare = max(min(margin / (1.0 - 0.05), 1.5), 1.0)
-    least = max(terms.min_cost[pair] * spare, terms.min_amount[pair] * px * margin)
-    most = min(terms.max_cost[pair], terms.max_amount[pair] * px)
+    least = max(terms.pairs[pair, at.T_MIN_COST] * spare, terms.pairs[pair, at.T_MIN_AMOUNT] * px * margin)
+    most = min(terms.pairs[pair, at.T_MAX_COST], terms.pairs[pair, at.T_MAX_AMOUNT] * px)
     tiers = terms.tiers[pair]
     for k in range(tiers.shape[0] - 1, -1, -1):
         if not math.isnan(tiers[k, 0]) and tiers[k, 2] >= leverage:
@@ -122,4 +122,4 @@ def checked_amount(
     stake = min(stake, allowed)
     if stake < least:
         return 0.0
-    return floor_to(stake / px * leverage, terms.step_num[pair], terms.step_den[pair])
+    return floor_to(stake / px * leverage, terms.pairs[pair, at.T_STEP_NUM], terms.pairs[pair, at.T_STEP_DEN])

@@ -8,7 +8,6 @@ import numpy.typing as npt
 from numba import njit
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
-inlined = njit(inline="always", error_model="numpy")  # for what is asked at every candle
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -16,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Terms(NamedTuple):
-    """Capital and costs of a run in the kernel's units: fractions, quote. One entry per pair in arrays."""
+    """Capital and costs of a run in the kernel's units: fractions, quote."""
 
     wallet: float
     stake: float  # fixed capital of one pair, NaN: unlimited
@@ -36,16 +35,7 @@ class Terms(NamedTuple):
     borrow_per_ms: float
     fixed: float
     side_bps: float
-    step_num: Floats
-    step_den: Floats
-    price_num: Floats
-    price_den: Floats
-    lot_num: Floats
-    lot_den: Floats
-    min_amount: Floats
-    max_amount: Floats
-    min_cost: Floats
-    max_cost: Floats
+    pairs: Floats  # (pairs, 10): columns T_*
     tiers: Floats  # (pairs, brackets, 5): min, max notional, leverage, rate, amount; NaN: no bracket
 
 
@@ -59,6 +49,10 @@ class Limits(NamedTuple):
     take_profit_bps: float
     flip_tolerance_h: float
 
+
+# What the exchange allows for one pair (`settings.PairLimits`); steps as fractions of whole numbers.
+T_STEP_NUM, T_STEP_DEN, T_PRICE_NUM, T_PRICE_DEN, T_LOT_NUM, T_LOT_DEN = 0, 1, 2, 3, 4, 5
+T_MIN_AMOUNT, T_MAX_AMOUNT, T_MIN_COST, T_MAX_COST = 6, 7, 8, 9
 
 # State of one pair's open trade; a flat pair has AMOUNT 0.
 AMOUNT = 0  # perp base units, >= 0 (short)

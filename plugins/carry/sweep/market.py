@@ -19,31 +19,41 @@ from carry.sweep.history import PairWindow
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_HOUR_MS = 3_600_000
+Columns = dict[int, npt.NDArray[np.generic]]
+DAY_MS = 86_400_000
+
+
+# What is compared at every candle, side by side in memory: known at the open, then known at the close.
+H_OPEN = 0
+H_HIGH = 1  # min(perp high, mark high): what can liquidate a short in the candle
+H_SETTLED = 2  # number of settlements up to and including the open
+H_FLIPPED = 3  # hours since funding turned negative, by the candle before; NaN: not known
+H_CLOSE = 4
+H_SPOT = 5  # spot close, NaN: not traded
+H_FUNDING = 6  # sum of rate x mark over the settlements up to and including the close
+H_WIDTH = 8
+# What is read when something is traded.
+C_LOW = 0
+C_HIGH = 1
+C_DIGITS = 2  # decimals of prices in the month, -1: none seen
+C_SPOT_NOW = 3  # 1: spot trades in the candle that opens now
+C_SPOT_PX = 4  # spot open, else the next traded open, else the last traded close
+C_SPOT_LOW = 5  # of the candle that opens now; NaN: not traded
+C_SPOT_HIGH = 6
+C_PERP_PX = 7  # recorded perp open, for scaling a liquidation to spot
+C_FUNDING_SUM = 8  # sum of rate x mark over the settlements up to and including the open
+C_WIDTH = 9
 
 
 class MarketArrays(NamedTuple):
     """What the kernel reads. Prices in quote per base unit; times in ms since the epoch."""
 
     at_ms: Ints  # (candles,) opens
+    day: Ints  # (candles,) UTC day of the close, counted from the first; midnight belongs to the day it ends
     first: Ints  # (pairs,) first row with data; trading starts one row later
     last: Ints  # (pairs,) last row with data
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    liquidation_high: Floats  # min(perp high, mark high): what can liquidate a short in the candle
-    tick_digits: Ints  # decimals of prices in the month, -1: none seen
-    spot_close: Floats  # NaN: not traded
-    spot_now: Bools  # spot trades in the candle that opens now
-    spot_px: Floats  # spot open, else the next traded open, else the last traded close
-    spot_low: Floats  # of the candle that opens now; NaN: not traded
-    spot_high: Floats
-    perp_px: Floats  # recorded perp open, for scaling a liquidation to spot
-    funding_sum: Floats  # sum of rate x mark over the settlements up to and including the open
-    funding_close: Floats  # the same up to and including the close
-    settlements: Ints  # their number up to and including the open
-    negative_funding_h: Floats
+    hot: Floats  # (candles, pairs, columns H_*)
+    cold: Floats  # (candles, pairs, columns C_*)
 
 
 def epoch_ms(dates: "pd.Series[pd.Timestamp]") -> Ints:
@@ -59,45 +69,52 @@ def market_arrays(
     starts = [epoch_ms(one.candles["date"].iloc[one.startup : one.startup + 1])[0] for one in windows]
     ends = [epoch_ms(one.candles["date"].iloc[-1:])[0] for one in windows]
     grid = np.arange(min(starts), max(ends) + step, step, dtype=np.int64)
-    parts = [
-        _pair_columns(one, frame, step, len(grid), int((start - grid[0]) // step))
-        for one, frame, start in zip(windows, frames, starts, strict=True)
-    ]
-    columns = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    hot = np.full((len(grid), len(windows), H_WIDTH), np.nan)
+    cold = np.full((len(grid), len(windows), C_WIDTH), np.nan)
+    for k, (one, frame) in enumerate(zip(windows, frames, strict=True)):
+        row = int((starts[k] - grid[0]) // step)
+        for table, columns in zip((hot, cold), _pair_columns(one, frame, step), strict=True):
+            for place, values in columns.items():
+                kept = values[one.startup :]
+                table[row : row + len(kept), k, place] = kept
     first = (np.array(starts) - grid[0]) // step
     last = (np.array(ends) - grid[0]) // step
-    return MarketArrays(at_ms=grid, first=first, last=last, **columns)
+    day = (grid + step - 1) // DAY_MS
+    return MarketArrays(grid, day - day[0], first, last, hot, cold)
 
 
-def on_grid(values: npt.NDArray[np.generic], startup: int, size: int, first: int) -> npt.NDArray[np.generic]:
-    """Place a pair's column, without its startup rows, on the common grid; the rest NaN, 0 or False."""
+def on_grid(values: Bools, startup: int, size: int, first: int) -> Bools:
+    """Place a pair's signal, without its startup rows, on the common grid; False elsewhere."""
     kept = values[startup:]
-    laid = np.zeros(size, dtype=kept.dtype)
-    if kept.dtype == np.float64:
-        laid[:] = np.nan
+    laid = np.zeros(size, dtype=np.bool_)
     laid[first : first + len(kept)] = kept
     return laid
 
 
-def _pair_columns(
-    one: PairWindow, frame: pd.DataFrame, step: int, size: int, first: int
-) -> dict[str, npt.NDArray[np.generic]]:
+def _pair_columns(one: PairWindow, frame: pd.DataFrame, step: int) -> tuple[Columns, Columns]:
+    """Return the pair's hot and cold columns over all rows of its candles."""
     at_ms = epoch_ms(one.candles["date"])
     prices = {name: one.candles[name].to_numpy(dtype=float) for name in ("open", "high", "low", "close")}
     outside = (prices["open"] < prices["low"]) | (prices["open"] > prices["high"])
     if outside.any():
         when = one.candles["date"].iloc[int(np.flatnonzero(outside)[0])]
         raise DataError(f"{one.pair}: the perp's open of {when:%Y-%m-%d %H:%M} lies outside its candle")
-    columns: dict[str, npt.NDArray[np.generic]] = dict(prices)
-    columns |= _spot_columns(one, at_ms) | _funding_columns(one, at_ms, step)
-    columns["tick_digits"] = _tick_digits(one.candles)
-    columns["liquidation_high"] = _liquidation_high(one, at_ms, prices["high"])
-    columns["spot_close"] = frame["spot_close"].to_numpy(dtype=float)
-    columns["negative_funding_h"] = frame["negative_funding_h"].to_numpy(dtype=float)
-    return {name: on_grid(values, one.startup, size, first) for name, values in columns.items()}
+    stamps, total = _funding(one)
+    settled = np.searchsorted(stamps, at_ms, side="right")
+    hot: Columns = {
+        H_OPEN: prices["open"],
+        H_HIGH: _liquidation_high(one, at_ms, prices["high"]),
+        H_SETTLED: settled,
+        H_FLIPPED: frame["negative_funding_h"].shift(1).to_numpy(dtype=float),
+        H_CLOSE: prices["close"],
+        H_SPOT: frame["spot_close"].to_numpy(dtype=float),
+        H_FUNDING: total[np.searchsorted(stamps, at_ms + step, side="right")],
+    }
+    cold = {C_LOW: prices["low"], C_HIGH: prices["high"], C_DIGITS: _tick_digits(one.candles)}
+    return hot, cold | {C_FUNDING_SUM: total[settled]} | _spot_columns(one, at_ms)
 
 
-def _spot_columns(one: PairWindow, at_ms: Ints) -> dict[str, npt.NDArray[np.generic]]:
+def _spot_columns(one: PairWindow, at_ms: Ints) -> Columns:
     spot = one.market.spot
     traded = spot.loc[spot["volume"] > 0]
     if traded.empty:
@@ -112,18 +129,19 @@ def _spot_columns(one: PairWindow, at_ms: Ints) -> dict[str, npt.NDArray[np.gene
     perp_ms = epoch_ms(one.market.perp["date"])
     perp_row = np.minimum(np.searchsorted(perp_ms, at_ms), len(perp_ms) - 1)
     return {
-        "spot_now": now,
-        "spot_px": np.where(row < len(tape_ms), opened[there], close[-1]),
-        "spot_low": np.where(now, low[there], np.nan),
-        "spot_high": np.where(now, high[there], np.nan),
-        "perp_px": one.market.perp["open"].to_numpy(dtype=float)[perp_row],
+        C_SPOT_NOW: now,
+        C_SPOT_PX: np.where(row < len(tape_ms), opened[there], close[-1]),
+        C_SPOT_LOW: np.where(now, low[there], np.nan),
+        C_SPOT_HIGH: np.where(now, high[there], np.nan),
+        C_PERP_PX: one.market.perp["open"].to_numpy(dtype=float)[perp_row],
     }
 
 
-def _funding_columns(one: PairWindow, at_ms: Ints, step: int) -> dict[str, npt.NDArray[np.generic]]:
-    """Return prefix sums of rate x mark open; DataError where a settlement has no mark.
+def _funding(one: PairWindow) -> tuple[Ints, Floats]:
+    """Return (stamps, sums of rate x mark open over the first 0, 1, ... settlements).
 
-    Settlements before the first mark candle are left out: nothing can be held then.
+    Settlements before the first mark candle are left out: nothing can be held then. DataError where a later
+    one has no mark.
     """
     mark, funding = one.market.mark, one.market.funding
     stamps, rates = epoch_ms(settle_stamps(funding["date"])), funding["funding_rate"].to_numpy(dtype=float)
@@ -137,13 +155,7 @@ def _funding_columns(one: PairWindow, at_ms: Ints, step: int) -> dict[str, npt.N
         raise DataError(
             f"{one.pair}: no mark price at the settlement of {when:%Y-%m-%d %H:%M}: download mark"
         )
-    total = np.concatenate(([0.0], np.cumsum(rates * mark_open[rows])))
-    count = np.searchsorted(stamps, at_ms, side="right")
-    return {
-        "funding_sum": total[count],
-        "funding_close": total[np.searchsorted(stamps, at_ms + step, side="right")],
-        "settlements": count.astype(np.int64),
-    }
+    return stamps, np.concatenate(([0.0], np.cumsum(rates * mark_open[rows])))
 
 
 def _liquidation_high(one: PairWindow, at_ms: Ints, high: Floats) -> Floats:

@@ -12,7 +12,6 @@ from carry.sweep import layout as at
 from carry.sweep.layout import Floats, Ints, Reason
 from carry.sweep.signals import Value
 
-DAY_MS = 86_400_000
 YEAR_DAYS = 365.0
 REASONS = {
     Reason.LIQUIDATION: "liquidation",
@@ -103,21 +102,3 @@ class SetResult:
             "max_drawdown": self.deepest,
             "average_exposure": self.exposure,
         }
-
-
-def daily_marks(at_ms: Ints, equity: Floats, step_ms: int) -> tuple[Ints, Floats]:
-    """Return (midnights, last marked close of each day); a close at midnight belongs to the day it ends."""
-    marked = ~np.isnan(equity)
-    days = (at_ms[marked] + step_ms - 1) // DAY_MS
-    values = equity[marked]
-    ends = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
-    return days[ends] * DAY_MS, values[ends]
-
-
-def drawdown(equity: Floats, wallet: float) -> float:
-    """Return the deepest fall from the highest equity so far, as a positive fraction of it."""
-    marked = equity[~np.isnan(equity)]
-    if not len(marked):
-        return 0.0
-    peak = np.maximum.accumulate(np.maximum(marked, wallet))
-    return float(((peak - marked) / peak).max())
