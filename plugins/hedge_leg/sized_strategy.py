@@ -88,7 +88,7 @@ class SizedStrategy(HedgedStrategy):
     def order_filled(self, pair: str, trade: Any, order: Any, current_time: datetime, **kwargs: Any) -> None:
         """Book the fill, then note the exposure of an entry: a bot's frame may not reach back to it later."""
         super().order_filled(pair, trade, order, current_time, **kwargs)
-        if not isinstance(self.leg, RecordedLeg) and trade.get_custom_data(EXPOSURE_KEY) is None:
+        if not isinstance(self.leg, RecordedLeg) and len(filled_orders(trade)) == 1:
             at_ms = epoch_ms_of(trade.open_date_utc)
             trade.set_custom_data(EXPOSURE_KEY, self._opening_exposure(pair, at_ms))
 

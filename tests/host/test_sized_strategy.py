@@ -45,7 +45,7 @@ def steps(trade: Any) -> list[Step]:
 
 def expected(day: datetime) -> list[Step]:
     """Return the steps of one day of ClockworkSizedCarry."""
-    levels = [(2, 0.6), (6, 1.0), (10, 0.25), (18, 0.6), (23, 0.0)]
+    levels = [(2, 0.6), (6, 1.0), (10, 0.25), (18, 0.6), (21, 0.4), (23, 0.0)]
     return [(pd.Timestamp(day) + pd.Timedelta(hours=hour), level) for hour, level in levels]
 
 

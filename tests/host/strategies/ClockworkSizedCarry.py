@@ -6,7 +6,7 @@ import pandas as pd
 from carry.regime_rules import Exposures
 from hedge_leg.sized_strategy import SizedStrategy
 
-BY_HOUR = {1: 0.6, 5: 1.0, 9: 0.25, 13: 0.3, 17: 0.6}  # 0.3 lies within the band around 0.25
+BY_HOUR = {1: 0.6, 5: 1.0, 9: 0.25, 13: 0.3, 17: 0.6, 20: 0.4}  # 0.3 lies within the band around 0.25
 
 
 class ClockworkSizedCarry(SizedStrategy):
