@@ -15,6 +15,8 @@ from carry.walkforward.choices import Backend
 from carry.walkforward.folds import Record, Task
 from carry.walkforward.store import Store
 
+SCHEDULER_TIMEOUT_S = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Workers:
@@ -76,7 +78,7 @@ def _pool(workers: Workers) -> Iterator[Parallel]:
         raise UsageError('--backend dask needs Dask: pip install "freqtrade-hedged-carry[dask]"') from error
     try:
         client = Client(  # type: ignore[no-untyped-call]
-            workers.scheduler, timeout="10s", set_as_default=True
+            workers.scheduler, timeout=f"{SCHEDULER_TIMEOUT_S} s", set_as_default=True
         )
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(
