@@ -46,6 +46,9 @@ def walk_forward(
     ] = None,
     criterion: Annotated[Criterion, typer.Option(help="Loss on the training window.")] = Criterion.NET,
     across: Annotated[int, typer.Option(min=2, help="Sets compared over the whole range.")] = 128,
+    slow_sets: Annotated[
+        int, typer.Option(min=2, help="At most, for strategies that only freqtrade can evaluate.")
+    ] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same result.")] = 1,
     engine: Annotated[Engine, typer.Option(help="sweep where it can, else freqtrade.")] = Engine.AUTO,
     backend: Annotated[Backend, typer.Option(help="Who works.")] = Backend.LOCAL,
@@ -73,6 +76,7 @@ def walk_forward(
         search=(sampler, trials, tuple(parameters or ())),
         criterion=criterion,
         across=across,
+        slow_sets=slow_sets,
         seed=seed,
         engine=engine,
         workers=(backend, jobs, scheduler),

@@ -1,4 +1,4 @@
-"""freqtrade's own backtester as an evaluator: the only file of `carry` that imports freqtrade.
+"""freqtrade's own backtester as an evaluator.
 
 It is the yardstick of the sweep and evaluates strategies that the sweep cannot express: seconds per parameter
 set instead of a fraction of a millisecond. Each run is what `freqtrade backtesting` does over the same range:
@@ -21,7 +21,8 @@ from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.resolvers import ExchangeResolver
 
 from carry.errors import DataError, UsageError
-from carry.walkforward.evaluator import TRADE_COLUMNS, Dimension, Parameters, Space, Value
+from carry.sweep.freqtrade_setup import parameter_space
+from carry.walkforward.evaluator import TRADE_COLUMNS, Parameters, Space, dimensions_of
 
 _SECOND_NS = 1_000_000_000
 
@@ -59,14 +60,13 @@ class FreqtradeRuns:
         """Return the whitelist."""
         return tuple(self._config["exchange"]["pair_whitelist"])
 
+    def slow(self, strategy: str) -> bool:  # noqa: ARG002
+        """Return True: each set is a whole backtest."""
+        return True
+
     def space(self, strategy: str) -> Space:
         """Return the parameters that freqtrade's hyperopt would search, in the class's order."""
-        found = self._backtesting(strategy).strategylist[0]
-        return tuple(
-            _dimension(name, parameter)
-            for name, parameter in found.enumerate_parameters()
-            if parameter.optimize
-        )
+        return dimensions_of(parameter_space(self._backtesting(strategy).strategylist[0]))
 
     def evaluate(
         self, strategy: str, sets: Sequence[Parameters], begin_ns: int, end_ns: int
@@ -109,23 +109,6 @@ def _trades(results: pd.DataFrame) -> pd.DataFrame:
     if not np.isfinite(results["profit_abs"]).all():
         raise DataError("freqtrade booked a profit that is not a number: run `carry check-data`")
     return results[list(TRADE_COLUMNS)].sort_values(["open_date", "pair"], ignore_index=True)
-
-
-def _dimension(name: str, parameter: Any) -> Dimension:
-    """Return one of freqtrade's parameters as a dimension."""
-    space, default = str(parameter.space), _plain(parameter.value)
-    if hasattr(parameter, "opt_range"):
-        return Dimension(name, space, default, tuple(_plain(value) for value in parameter.opt_range))
-    decimals = getattr(parameter, "_decimals", None)
-    if decimals is None and not isinstance(default, int):
-        raise UsageError(f"{name} is a RealParameter: declare a DecimalParameter, whose values can be listed")
-    step = 1 if decimals is None else 10.0 ** -int(decimals)
-    return Dimension(name, space, default, low=parameter.low, high=parameter.high, step=step)
-
-
-def _plain(value: Any) -> Value:
-    plain: Value = value.item() if isinstance(value, np.generic) else value
-    return plain
 
 
 @contextmanager

@@ -59,6 +59,9 @@ class FakeEvaluator:
     def pairs(self) -> tuple[str, ...]:
         return (PAIR,)
 
+    def slow(self, strategy: str) -> bool:
+        return strategy == "Beta"
+
     def space(self, strategy: str) -> Space:
         return () if strategy.startswith("Control") else SPACE
 

@@ -42,8 +42,10 @@ class Cluster:
 
     def _start(self, module: str, *words: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", f"distributed.cli.{module}", *words]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env=self._environment, cwd=self._folder, **quiet)
+        nowhere = subprocess.DEVNULL
+        process = subprocess.Popen(
+            command, env=self._environment, cwd=self._folder, stdout=nowhere, stderr=nowhere
+        )
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process
@@ -54,7 +56,7 @@ class Cluster:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                with Client(self.address, timeout="1s") as client:
+                with Client(self.address, timeout="1s") as client:  # type: ignore[no-untyped-call]
                     client.wait_for_workers(2, timeout=PATIENCE_S)
                 return
             except OSError:

@@ -30,7 +30,7 @@ def plan(trials: int = 20, across: int = 12) -> WalkPlan:
     search = SearchPlan(Sampler.TPE, trials)
     terms = LossTerms(turnover_penalty_bps=0.0)
     names = ("Alpha", "Beta"), ("Control",)
-    return WalkPlan(*names, windows, split, search, Criterion.NET, terms, 7, across)
+    return WalkPlan(*names, windows, split, search, Criterion.NET, terms, 7, across, slow_sets=9)
 
 
 def means(

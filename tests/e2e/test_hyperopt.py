@@ -12,6 +12,7 @@ from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.persistence import LocalTrade
 
 from carry import losses
+from carry.walkforward.sources import SweepRuns
 from paper_exchange.sample import write_sample_market
 from tests.e2e.commands import ROOT, exchange_overlay, run
 from tests.host.backtest_harness import backtest_config, load_exchange
@@ -78,6 +79,15 @@ def backtested_loss(
     return FORMULAS[loss](trades, begin, end, 100_000, losses.LossTerms(**SETTINGS))
 
 
+def swept_loss(loss: str, parameters: dict[str, Any], market: Path, configs: tuple[str, ...]) -> float:
+    """Let the sweep evaluate one parameter set and apply the formula to its trades."""
+    begin, end = (pd.Timestamp(text, tz="UTC") for text in TIMERANGE.split("-"))
+    sweep = SweepRuns(configs, str(ROOT / "user_data"), str(market), "1h")
+    until = end + pd.Timedelta(hours=1)  # freqtrade's range includes the candle at its end
+    (trades,) = sweep.evaluate("FundingSpreadCarry", [parameters], begin.value, until.value)
+    return FORMULAS[loss](trades, begin, end, 100_000, losses.LossTerms(**SETTINGS))
+
+
 def test_losses_are_listed_as_loadable() -> None:
     output = run("freqtrade", "list-hyperoptloss", "--userdir", ROOT / "user_data", "--no-color")
     for name in FORMULAS:
@@ -101,3 +111,8 @@ def test_best_epoch_is_what_a_backtest_of_its_parameters_says(
     config = backtest_config(market, exchange_url, max_open_trades=3, **changes)
     again = backtested_loss(loss, best["params_dict"], config, exchange)
     assert again == pytest.approx(best["loss"], abs=1e-9)
+    one_pair = tmp_path / "pair.json"
+    one_pair.write_text('{"exchange": {"name": "binance", "pair_whitelist": ["BTC/USDT:USDT"]}}')
+    shipped = [ROOT / f"user_data/config/{name}.json" for name in ("base", "backtest")]
+    layers = tuple(map(str, (*shipped, tmp_path / "paper.json", one_pair)))
+    assert swept_loss(loss, best["params_dict"], market, layers) == pytest.approx(best["loss"], abs=1e-9)

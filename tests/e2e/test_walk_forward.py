@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from carry.__main__ import app
+from carry.errors import CarryError
 from paper_exchange.sample import write_sample_market
 from tests.e2e.commands import ROOT, exchange_overlay
 
-SHORT = (
-    "--timerange",
-    "20230115-20230410",
-    "--train",
-    "30d",
-    "--test",
-    "15d",
-    "--trials",
-    "3",
+SHORT = ("--timerange", "20230115-20230328", "--train", "30d", "--test", "20d", "--trials", "2")
+NAMES = (
+    "--parameters",
+    "funding_threshold_bps",
+    "spread_threshold",
+    "--controls",
+    "AlwaysOnCarry",
     "--across",
     "2",
 )
-NAMES = ("--parameters", "funding_threshold_bps", "spread_threshold", "--controls", "AlwaysOnCarry")
 
 
 @pytest.fixture(scope="module")

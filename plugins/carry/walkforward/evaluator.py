@@ -11,6 +11,11 @@ from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
 
+from carry.errors import UsageError
+from carry.sweep.signals import Space as SweptSpace
+
+_MOST_DECIMALS = 8
+
 Value: TypeAlias = bool | int | float | str
 Parameters: TypeAlias = Mapping[str, Value]
 
@@ -47,6 +52,24 @@ class Dimension:
 Space: TypeAlias = tuple[Dimension, ...]
 
 
+def dimensions_of(read: SweptSpace) -> Space:
+    """Return what the sweep has read from a class, without what is not to be searched.
+
+    Raises UsageError for a RealParameter: its values cannot be listed.
+    """
+    found = []
+    for one in read.ranges:
+        if one.values is not None:
+            if len(one.values) > 1:
+                found.append(Dimension(one.name, one.space, one.default, one.values))
+        elif one.decimals > _MOST_DECIMALS:
+            raise UsageError(f"{one.name} is a RealParameter: declare a DecimalParameter, a list of values")
+        else:
+            step = 10.0**-one.decimals
+            found.append(Dimension(one.name, one.space, one.default, (), one.low, one.high, step))
+    return tuple(found)
+
+
 class Evaluator(Protocol):
     """Backtests of parameter sets. Equal arguments give equal trades, on any machine."""
 
@@ -57,6 +80,9 @@ class Evaluator(Protocol):
     @property
     def pairs(self) -> tuple[str, ...]:
         """Return the perps that are traded together, as the configuration lists them."""
+
+    def slow(self, strategy: str) -> bool:
+        """Return whether one set takes seconds, so that fewer are tried."""
 
     def space(self, strategy: str) -> Space:
         """Return the parameters that the strategy's class lets a search change, () for none.

@@ -54,6 +54,7 @@ class Request:
     search: tuple[Sampler, int, tuple[str, ...]]
     criterion: Criterion
     across: int
+    slow_sets: int
     seed: int
     engine: Engine
     workers: tuple[Backend, int | None, str]
@@ -88,6 +89,7 @@ def run_walk(request: Request) -> None:
         terms=terms,
         seed=request.seed,
         across=request.across,
+        slow_sets=request.slow_sets,
     )
     with _progress() as bar:
         means = Means(

@@ -7,7 +7,7 @@ freqtrade and its configuration are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,11 @@ class WalkPlan:
     terms: LossTerms
     seed: int
     across: int
+    slow_sets: int  # per fold, and across, for strategies that only freqtrade can evaluate
+
+    def searched(self, slow: bool) -> SearchPlan:
+        """Return the search of one strategy."""
+        return replace(self.search, trials=min(self.search.trials, self.slow_sets)) if slow else self.search
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ def walk(plan: WalkPlan, means: Means) -> Record:
     """
     evaluator = means.source.evaluator()
     spaces = {name: narrowed(evaluator.space(name), plan.search.names, name) for name in plan.strategies}
-    folds = {name: _fold_tasks(name, plan, means.source) for name in plan.strategies}
+    slow = {name: evaluator.slow(name) for name in plan.strategies}
+    folds = {name: _fold_tasks(name, plan, means.source, slow[name]) for name in plan.strategies}
     controls = {name: _control_tasks(name, plan, means.source) for name in plan.controls}
     first: list[Task] = [task for tasks in folds.values() for task in tasks]
     first += [task for tasks in controls.values() for task in tasks]
@@ -110,7 +116,10 @@ def walk(plan: WalkPlan, means: Means) -> Record:
                 f"{name}: no parameter set made {plan.terms.minimum_trades} trades in any of "
                 f"{len(found)} training windows: give longer windows or lower carry_loss.minimum_trades"
             )
-    across = {name: _across_tasks(name, found, plan, means.source) for name, found in records.items()}
+    across = {
+        name: _across_tasks(name, found, plan, means.source, plan.slow_sets if slow[name] else plan.across)
+        for name, found in records.items()
+    }
     answers |= _run([task for tasks in across.values() for task in tasks], means)
     controlled = {name: [answers[task.name] for task in tasks] for name, tasks in controls.items()}
     confirmed = 0
@@ -124,7 +133,9 @@ def walk(plan: WalkPlan, means: Means) -> Record:
     strategies = []
     for name, found in records.items():
         compared = [answers[task.name] for task in across[name]]
-        strategies.append(_strategy(name, plan, found, compared, means.marks, balance, spaces[name]))
+        strategies.append(
+            _strategy(name, plan, found, compared, means.marks, balance, spaces[name], slow[name])
+        )
     return {
         "strategies": strategies,
         "controls": [_control(name, plan, one, means.marks, balance) for name, one in controlled.items()],
@@ -138,9 +149,9 @@ def _run(tasks: Sequence[Task], means: Means) -> dict[str, Record]:
     return run_tasks(tasks, means.workers, means.store, means.progress(tasks))
 
 
-def _fold_tasks(name: str, plan: WalkPlan, source: EvaluatorSource) -> list[FoldTask]:
+def _fold_tasks(name: str, plan: WalkPlan, source: EvaluatorSource, slow: bool) -> list[FoldTask]:
     return [
-        FoldTask(name, place, window, plan.search, plan.criterion, plan.terms, plan.seed, source)
+        FoldTask(name, place, window, plan.searched(slow), plan.criterion, plan.terms, plan.seed, source)
         for place, window in enumerate(plan.windows)
     ]
 
@@ -153,13 +164,13 @@ def _control_tasks(name: str, plan: WalkPlan, source: EvaluatorSource) -> list[A
 
 
 def _across_tasks(
-    name: str, found: Sequence[Record], plan: WalkPlan, source: EvaluatorSource
+    name: str, found: Sequence[Record], plan: WalkPlan, source: EvaluatorSource, most: int
 ) -> list[AcrossTask]:
     """Return runs of all winners and of a seeded sample of the other sets, over the whole range."""
     tried = _distinct(trial["parameters"] for record in found for trial in record["trials"])
     winners = _distinct(record["winner"] for record in found if record["winner"] is not None)
     others = [one for one in tried if one not in set(winners)]
-    room = max(plan.across - len(winners), 0)
+    room = max(most - len(winners), 0)
     if len(others) > room:
         rng = np.random.default_rng(task_seed(plan.seed, name, len(found)))
         others = [others[place] for place in sorted(rng.choice(len(others), room, replace=False))]
@@ -203,6 +214,7 @@ def _strategy(
     marks: Mapping[str, DayMarks],
     balance: float,
     space: Space,
+    slow: bool,
 ) -> Record:
     """Return one candidate: folds, stitched figures, evidence, stability, equity, and all trials."""
     inside, outside, folds = [], [], []
@@ -233,6 +245,7 @@ def _strategy(
         del evidence["overfitting"]["logits"]
     return {
         "strategy": name,
+        "slow": slow,
         "space": [asdict(dimension) for dimension in space],
         "folds": folds,
         "out_of_sample": asdict(figures_of(rows, stitched, balance)),
@@ -304,6 +317,7 @@ def _plan(plan: WalkPlan, balance: float) -> Record:
         "anchored": plan.split.anchored,
         "sampler": plan.search.sampler,
         "trials": plan.search.trials,
+        "slow_sets": plan.slow_sets,
         "parameters": list(plan.search.names),
         "criterion": plan.criterion,
         "carry_loss": asdict(plan.terms),
