@@ -17,7 +17,8 @@ among other sets. A window's end is freqtrade's: the candle that opens at its en
 open then is closed at its open.
 
 Expressed: any `HedgedStrategy` that states `entry_rule`, `hold_rule`, `exit_policy` and parameters, nothing
-else. Others are refused by `load_strategy` in one line that names what is beyond.
+else, and any `RotatingStrategy` that states `rotation_rules` and `exit_policy`. Others are refused by
+`load_strategy` in one line that names what is beyond.
 """
 
 from carry.sweep.evaluation import SweepMarket, evaluate, prepare

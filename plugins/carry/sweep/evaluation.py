@@ -10,10 +10,10 @@ import pandas as pd
 from carry.costs import BPS
 from carry.errors import UsageError
 from carry.features import carry_features
-from carry.market import timeframe_delta
 from carry.rules import ExitPolicy
 from carry.sweep import layout as at
 from carry.sweep.history import History, PairWindow, window
+from carry.sweep.joint import signals_of
 from carry.sweep.kernel import run
 from carry.sweep.layout import Limits, Terms
 from carry.sweep.market import DAY_MS, Bools, MarketArrays, market_arrays, on_grid
@@ -60,8 +60,7 @@ def prepare(history: History, strategy: SweptStrategy, timerange: Timerange | No
     """
     windows = window(history, timerange or Timerange(), strategy.startup)
     frames = [_features(one, history.timeframe) for one in windows]
-    hours = timeframe_delta(history.timeframe) / pd.Timedelta(hours=1)
-    signals = PairSignals(strategy, frames, hours)
+    signals = signals_of(strategy, frames, windows, history.timeframe)
     arrays = market_arrays(windows, frames, history.timeframe)
     empty = np.zeros((0, 0), dtype=np.bool_)
     market = SweepMarket(history.timeframe, windows, arrays, signals, empty, empty)
@@ -85,6 +84,7 @@ def evaluate(
     Parameters that a set leaves out have the strategy's defaults. Raises UsageError for an unknown parameter,
     a pair without market rules, or a stake that the exchange's leverage brackets do not take.
     """
+    market.signals.slots = settings.max_open_trades
     terms = terms_of(settings, market.pairs)
     space = market.signals.strategy.space
     records = np.empty((_FIRST_RECORDS, at.RECORD_WIDTH))

@@ -20,6 +20,7 @@ from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy.parameters import BaseParameter, CategoricalParameter, DecimalParameter, IntParameter
 
 from carry.errors import UsageError
+from carry.sweep.joint import JOINT_BASE, JOINT_RULES
 from carry.sweep.settings import SMALLEST_LOT, UNLIMITED, PairLimits, SweepSettings, Tier
 from carry.sweep.signals import RULES, Range, Space, SweptStrategy
 
@@ -96,16 +97,18 @@ def _require_expressible(name: str, instance: Any) -> None:
     base = next((one for one in mro if one.__name__ == _BASE), None)
     if base is None:
         raise UsageError(f"{name} cannot be swept: it is not a {_BASE}")
-    own = [one for one in mro if issubclass(one, base) and one is not base]
+    joint = next((one for one in mro if one.__name__ == JOINT_BASE), None)
+    rules = RULES if joint is None else JOINT_RULES
+    own = [one for one in mro if issubclass(one, joint or base) and one not in (base, joint)]
     stated = {key for one in own for key in vars(one)}
-    beyond = sorted(key for key in stated - RULES if callable(getattr(base, key, None)) and key[:2] != "__")
+    beyond = sorted(key for key in stated - rules if callable(getattr(base, key, None)) and key[:2] != "__")
     beyond += ["__init__"] if "__init__" in stated and not beyond else []
     for attribute, allowed in _FIXED.items():
         value = getattr(instance, attribute, allowed[0])
         if value not in allowed:
             beyond.append(f"{attribute} = {value}")
     if beyond:
-        known = ", ".join(sorted(RULES))
+        known = ", ".join(sorted(rules))
         raise UsageError(
             f"{name} cannot be swept: it states {', '.join(beyond)} and the sweep knows {known}; "
             "use freqtrade hyperopt"

@@ -127,7 +127,12 @@ def _reloaded(reload: Callable[[], SweptStrategy]) -> SweptStrategy:
 
 
 class PairSignals:
-    """The signals of one strategy on the feature frames of one window, by parameter set."""
+    """The signals of one strategy on the feature frames of one window, by parameter set.
+
+    `slots`: how many pairs may be open, for rules that choose among pairs.
+    """
+
+    slots: float = math.inf
 
     def __init__(self, strategy: SweptStrategy, frames: Sequence[pd.DataFrame], timeframe_h: float) -> None:
         """Keep the frames; the rules are asked when a set needs them."""
