@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from carry import commands_data, commands_results, commands_walkforward
+from carry import commands_data, commands_results, commands_sweep, commands_walkforward
 from carry.errors import CarryError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 commands_data.register(app)
 commands_results.register(app)
+commands_sweep.register(app)
 commands_walkforward.register(app)
 
 

@@ -151,6 +151,13 @@ def read_settings(
     config: dict[str, Any], strategy: SweptStrategy, exchange: Any, pairs: Sequence[str]
 ) -> SweepSettings:
     """Return the run's settings from the configuration, the strategy's hedge block and the exchange."""
+    with one_line():
+        return _settings(config, strategy, exchange, pairs)
+
+
+def _settings(
+    config: dict[str, Any], strategy: SweptStrategy, exchange: Any, pairs: Sequence[str]
+) -> SweepSettings:
     hedge = strategy.instance.hedge
     wallet = config["dry_run_wallet"]
     if isinstance(wallet, dict):
