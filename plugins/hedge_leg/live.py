@@ -26,6 +26,7 @@ from hedge_leg.core.states import Mode, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, VenueUnavailable
 from hedge_leg.gate import EntryPlan, announce, request_exit
+from hedge_leg.late_facts import FORGOTTEN_MS
 from hedge_leg.leg import FeatureSource, History, HistorySource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
 from hedge_leg.live_trades import TradeBook, repair_order_ids
@@ -35,8 +36,6 @@ from hedge_leg.trade_view import OrderView, epoch_ms_of
 from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
 
 logger = logging.getLogger(__name__)
-
-_LATE_BOOKING_MS = 30 * 60_000
 
 
 @dataclass(slots=True)
@@ -169,7 +168,7 @@ class LiveLeg:
         """Book carries whose facts changed since they were booked last, closed ones for a while too."""
         now_ms = self.engine.clock.now_ms()
         for carry in self.engine.carries.values():
-            late = carry.closed is not None and now_ms - carry.closed.at_ms > _LATE_BOOKING_MS
+            late = carry.closed is not None and now_ms - carry.closed.at_ms > FORGOTTEN_MS
             if carry.trade_id is None or late or self._booked.get(carry.carry_id) == carry.version:
                 continue
             trade = self.trades.of_id(carry.trade_id)

@@ -17,15 +17,13 @@ from hedge_leg.core.decide import exceeds_bound
 from hedge_leg.core.reconcile import Kind, Snapshot, asked_for, change_of, changed_orders, findings
 from hedge_leg.core.states import State
 from hedge_leg.doubles import Doubles
-from hedge_leg.effects import LOOK_BACK_MS, close_perp, exact_books, perp_filled
+from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
 from hedge_leg.engine import Engine, HostPair
 from hedge_leg.errors import HedgeError, IllegalTransition, VenueUnavailable
+from hedge_leg.late_facts import GRACE_MS, LateFacts
 from hedge_leg.ports import PerpOrder
 
 logger = logging.getLogger(__name__)
-
-_SNAPSHOT_MS = 15_000  # Binance: the position at a settlement may be taken that much later
-_LATE_FACTS_MS = 20 * 60_000  # how long after its end a carry still takes funding and exact fees over
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,12 @@ class Watch:
     _missing: dict[str, int] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=dict)
     _doubles: Doubles = field(init=False)
+    _late: LateFacts = field(init=False)
 
     def __post_init__(self) -> None:
-        """Look for doubled orders in the same engine."""
+        """Look for doubled orders and late facts in the same engine."""
         self._doubles = Doubles(self.engine)
+        self._late = LateFacts(self.engine)
 
     def tick(self, hosts: Mapping[str, HostTrade]) -> None:
         """Do one loop. `hosts`: freqtrade's trade per pair, of pairs that have one or had one for a carry."""
@@ -82,8 +82,7 @@ class Watch:
                     self._guarded(carry, self._watch_stranger)
             self._act()
             if self._due("books", self.books_interval_ms):
-                for carry in list(engine.carries.values()):
-                    self._guarded(carry, self.settle)
+                self._late.turn(lambda carry: self._guarded(carry, self.settle))
             self._ring()
             if self._due("spot", self.spot_interval_ms):
                 self._watch_spot()
@@ -133,7 +132,7 @@ class Watch:
     def _lately_closed(self) -> list[Carry]:
         """Return the last carry of each pair that has no living one, for a while after its end."""
         last = {carry.facts.pair: carry for carry in self.engine.carries.values() if carry.announced}
-        since_ms = self.engine.clock.now_ms() - _LATE_FACTS_MS
+        since_ms = self.engine.clock.now_ms() - GRACE_MS
         return [one for one in last.values() if one.closed is not None and one.closed.at_ms >= since_ms]
 
     def _watch_stranger(self, carry: Carry) -> None:
@@ -220,26 +219,8 @@ class Watch:
         )
 
     def settle(self, carry: Carry) -> None:
-        """Take over exact fees of finished perp orders, and funding; also shortly after the end."""
-        engine, now_ms = self.engine, self.engine.clock.now_ms()
-        if carry.announced is None or (carry.closed and now_ms - carry.closed.at_ms > _LATE_FACTS_MS):
-            return
-        if not carry.perp:
-            return
-        facts: list[ev.Event] = []
-        pair, since_ms = carry.facts.pair, carry.began_ms - LOOK_BACK_MS
-        if any(not fact.settled for fact in carry.perp.values()):
-            facts.extend(exact_books(carry, engine.perp.orders_since(pair, since_ms), now_ms))
-        filled_ms = [fact.filled_ms for fact in carry.perp.values()]
-        first_ms, until_ms = min(filled_ms), max(filled_ms) if not carry.short_qty else now_ms
-        claimed = {key for other in engine.carries.values() if _of(other, pair) for key in other.funding}
-        facts.extend(
-            ev.FundingPaid(now_ms, paid.key, paid.amount, paid.paid_ms)
-            for paid in engine.perp.funding_since(pair, first_ms)
-            if paid.key not in claimed and first_ms <= paid.paid_ms <= until_ms + _SNAPSHOT_MS
-        )
-        if facts:
-            engine.record(carry, *facts)
+        """Take over exact fees of finished perp orders, and funding; also after the end (`late_facts`)."""
+        self._late.settle(carry)
 
     def _watch_spot(self) -> None:
         """Compare the coins on the spot account with what the carries hold; twice before believing it."""
@@ -289,7 +270,3 @@ def host_fills(engine: Engine, carry: Carry, host: HostTrade) -> Carry:
 def _is_told(carry: Carry, order: HostOrder) -> bool:
     known = carry.perp.get(order.order_id)
     return known is not None and abs(known.qty) >= abs(order.qty) and known.source is ev.PerpSource.HOST
-
-
-def _of(carry: Carry, pair: str) -> bool:
-    return carry.announced is not None and carry.facts.pair == pair

@@ -6,11 +6,14 @@ from decimal import Decimal
 import pytest
 
 from hedge_leg.core.accounts import books
+from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account
+from hedge_leg.core.states import State
+from hedge_leg.late_facts import MOST_READS, LateFacts
 from hedge_leg.ports import FundingPayment
 from tests.hedge_leg.desk import ONE, Desk, active
 
-PAID = Decimal("0.25")
+PAID, HALF = Decimal("0.25"), Decimal("0.5")
 MINUTE = 60_000
 
 
@@ -54,6 +57,24 @@ def test_funding_is_taken_over_once_however_often_it_is_listed() -> None:
     assert received(desk) == [PAID]
 
 
+def test_of_many_carries_those_that_were_not_read_longest_have_their_turn() -> None:
+    desk = Desk()
+    active(desk)
+    carry, late, read = desk.loop(14), LateFacts(desk.engine), list[str]()  # all is settled
+
+    def note(one: Carry) -> None:
+        read.append(one.carry_id)
+        late.settle(one)
+
+    many = {f"C{number}": replace(carry, carry_id=f"C{number}") for number in range(2 * MOST_READS + 5)}
+    desk.engine.carries = many
+    for _ in range(3):
+        late.turn(note)
+        desk.clock.sleep(60)
+    assert len(read) == 3 * MOST_READS
+    assert set(read[: 2 * MOST_READS + 5]) == set(many)
+
+
 def test_settlements_at_other_intervals_than_before_are_all_taken_over() -> None:
     desk = Desk()
     active(desk)
@@ -94,17 +115,52 @@ def test_a_settlement_that_took_its_snapshot_shortly_after_the_stamp_counts_afte
     assert received(desk) == [PAID if counts else Decimal(0)]
 
 
-def test_funding_that_is_listed_late_reaches_a_closed_carry_within_twenty_minutes() -> None:
-    for minutes, funding in ((15, PAID), (25, Decimal(0))):
-        desk = Desk()
-        active(desk)
-        desk.loop(14)
-        assert desk.leave().allowed
-        paid_ms = desk.clock.now_ms() - 1
-        desk.clock.sleep(60 * minutes)
-        desk.perp.funding.append(FundingPayment("late", PAID, paid_ms))
-        desk.loop(14)
-        assert received(desk) == [funding]
+def closed(desk: Desk) -> int:
+    """Open and close a pair; return a time (ms) at which it was still open."""
+    active(desk)
+    desk.loop(14)
+    assert desk.leave().allowed
+    return desk.clock.now_ms() - 1
+
+
+@pytest.mark.parametrize(("minutes", "funding"), [(15, PAID), (25, Decimal(0))])
+def test_funding_that_is_listed_late_reaches_a_closed_carry_within_twenty_minutes(
+    minutes: int, funding: Decimal
+) -> None:
+    desk = Desk()
+    paid_ms = closed(desk)
+    desk.loop(12 * minutes)
+    desk.perp.funding.append(FundingPayment("late", PAID, paid_ms))
+    desk.loop(14)
+    assert received(desk) == [funding]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(("days", "funding"), [(1, PAID), (6, PAID), (8, Decimal(0))])
+def test_funding_of_a_carry_that_closed_just_before_the_bot_stood_still_is_taken_over_afterwards(
+    days: int, funding: Decimal, killed: bool
+) -> None:
+    desk = Desk()
+    paid_ms = closed(desk)
+    desk.perp.funding.append(FundingPayment("missed", PAID, paid_ms))
+    desk.clock.sleep(days * 86_400)
+    if killed:
+        desk.restart()
+    desk.loop(14)
+    assert received(desk) == [funding]
+
+
+def test_orders_that_cancelled_each_other_out_unseen_are_in_the_books() -> None:
+    desk = Desk()
+    active(desk)
+    desk.loop(1)
+    desk.perp.trade(HALF, liquidation=True)  # auto-deleveraged
+    desk.perp.trade(-HALF)  # and an addition whose answer was lost: the position is as before
+    carry = desk.loop(140)
+    assert (carry.state, carry.short_qty, desk.hedged()) == (State.ACTIVE, ONE, True)
+    charged = sum((order.fee for order in desk.perp.orders), Decimal(0))
+    assert books(carry).ledger.balance(Account.FEES_PERP) == charged
+    assert any("freqtrade missed" in bell for bell in desk.bells)
 
 
 def test_a_settlement_between_two_carries_is_counted_once() -> None:

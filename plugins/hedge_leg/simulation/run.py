@@ -19,7 +19,7 @@ _ACT_RATE = 0.35
 _ENTER_RATE = 0.5
 _SETTLING_LOOPS = 40
 _QUIET_LOOPS = 4
-_LATE_FACTS_LOOPS = 3  # a minute apart: exact fees and the last settlement
+_LATE_FACTS_MS = (61_000, 61_000, 21 * 60_000)  # exact fees, the last settlement, orders nobody told of
 _FUNDING_RATES = 20  # hundred-thousandths
 
 
@@ -142,6 +142,6 @@ class Runner:
             quiet = quiet + 1 if settled else 0
             if quiet > _QUIET_LOOPS:
                 break
-        for _loop in range(_LATE_FACTS_LOOPS):
-            world.clock.advance(61_000)
+        for wait_ms in _LATE_FACTS_MS:
+            world.clock.advance(wait_ms)
             world.host.loop()
