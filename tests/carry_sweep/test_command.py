@@ -50,9 +50,11 @@ def test_the_best_sets_are_printed_and_all_are_written(command: list[str], tmp_p
     assert content["sets_with_enough_trades"] == 2
 
 
-def test_a_users_mistake_is_one_line(command: list[str]) -> None:
-    printed = run(*command, "--strategy", "RotatingCarry", status=2)
-    assert "carry: RotatingCarry cannot be swept: it states populate_entry_trend" in printed
+def test_a_users_mistake_is_one_line(command: list[str], tmp_path: Path) -> None:
+    layer = tmp_path / "strategies.json"
+    layer.write_text(json.dumps({"strategy_path": str(ROOT / "tests/e2e/strategies")}))
+    printed = run(*command, "-c", layer, "--strategy", "ResizingCarry", status=2)
+    assert "carry: ResizingCarry cannot be swept: it states resize" in printed
     assert "Traceback" not in printed
 
 
