@@ -22,12 +22,12 @@ from freqtrade.resolvers import ExchangeResolver
 
 from carry.errors import DataError, UsageError
 from carry.sweep.freqtrade_setup import parameter_space
-from carry.walkforward.evaluator import TRADE_COLUMNS, Parameters, Space, dimensions_of
+from carry.walkforward.evaluator import TRADE_COLUMNS, Configured, Parameters, Space, dimensions_of
 
 _SECOND_NS = 1_000_000_000
 
 
-class FreqtradeRuns:
+class FreqtradeRuns(Configured):
     """Backtests by freqtrade in this process; reaches the configured exchange once, for market metadata."""
 
     def __init__(
@@ -49,16 +49,6 @@ class FreqtradeRuns:
         self._runs: dict[str, Backtesting] = {}
         self._window: tuple[int, int] | None = None
         self._data: dict[str, pd.DataFrame] = {}
-
-    @property
-    def balance(self) -> float:
-        """Return the starting balance, quote."""
-        return float(self._config["dry_run_wallet"])
-
-    @property
-    def pairs(self) -> tuple[str, ...]:
-        """Return the whitelist."""
-        return tuple(self._config["exchange"]["pair_whitelist"])
 
     def slow(self, strategy: str) -> bool:  # noqa: ARG002
         """Return True: each set is a whole backtest."""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carry.bootstrap import block_length, bootstrap_interval, resample_rows
@@ -79,6 +79,7 @@ def test_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
     assert bootstrap_interval(returns, mean, seed=5) != bootstrap_interval(returns, mean, seed=6)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.floats(1.0, 50.0), st.integers(0, 99))
 def test_resampled_rows_run_on_until_a_new_block_begins(size: int, block: float, seed: int) -> None:
     rows = resample_rows(size, 5, block, np.random.default_rng(seed))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carry.tape import DAY_NS, HOUR_NS, Floats
@@ -60,6 +60,7 @@ def hour_by_hour(fills: list[tuple[int, float]], world: tuple[DayMarks, Floats, 
     return days
 
 
+@settings(deadline=None)
 @given(hours, st.integers(0, 99), st.floats(0.0, 20.0))
 def test_days_are_those_of_an_hourly_walk_less_costs_where_it_traded(
     at: list[int], seed: int, costs: float

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carry.errors import UsageError
@@ -79,6 +79,7 @@ def test_too_few_trades_never_win(loss: "type[object]") -> None:
     assert loss(unknown, BEGIN, END, 1000.0, FREE) == REJECTED  # type: ignore[call-arg]
 
 
+@settings(deadline=None)
 @given(profits, st.floats(1.0, 1e3))
 def test_more_profit_is_never_worse_and_turnover_is_never_better(trades: list[Trade], more: float) -> None:
     base, better = frame(trades), frame([(at, held, profit + more) for at, held, profit in trades])
@@ -89,6 +90,7 @@ def test_more_profit_is_never_worse_and_turnover_is_never_better(trades: list[Tr
         assert dear >= plain
 
 
+@settings(deadline=None)
 @given(profits)
 def test_worst_is_never_better_than_median_and_segments_split_the_whole(trades: list[Trade]) -> None:
     held = frame(trades)

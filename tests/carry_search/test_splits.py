@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carry.errors import UsageError
@@ -51,6 +51,7 @@ def marks_between(marks: Ints, start: int, end: int) -> int:
     return int(np.count_nonzero((marks >= start) & (marks < end)))
 
 
+@settings(deadline=None)
 @given(cuts())
 def test_windows_keep_their_lengths_their_gap_and_tile(cut: tuple[SplitPlan, Ints]) -> None:
     plan, marks = cut
@@ -75,6 +76,7 @@ def test_windows_keep_their_lengths_their_gap_and_tile(cut: tuple[SplitPlan, Int
         assert {window.train_ns for window in windows} == {int(marks[0])}
 
 
+@settings(deadline=None)
 @given(cuts(), st.integers(0, 60))
 def test_purge_is_at_least_the_longest_holding_when_asked(cut: tuple[SplitPlan, Ints], held_h: int) -> None:
     plan, marks = cut

@@ -101,6 +101,22 @@ class Evaluator(Protocol):
         """
 
 
+class Configured:
+    """What every evaluator reads from freqtrade's merged configuration."""
+
+    _config: dict[str, Any]
+
+    @property
+    def balance(self) -> float:
+        """Return the starting balance, quote."""
+        return float(self._config["dry_run_wallet"])
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Return the whitelist."""
+        return tuple(self._config["exchange"]["pair_whitelist"])
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluatorSource:
     """How to make an evaluator: a function of a module and hashable arguments for it."""

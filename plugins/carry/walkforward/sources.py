@@ -20,13 +20,13 @@ from carry.sweep.freqtrade_setup import (
 from carry.tape import instants
 from carry.timerange import Timerange
 from carry.walkforward.choices import Engine
-from carry.walkforward.evaluator import EvaluatorSource, Parameters, Space, dimensions_of
+from carry.walkforward.evaluator import Configured, EvaluatorSource, Parameters, Space, dimensions_of
 
 _MS_NS = 1_000_000
 _KEPT_MARKETS = 3  # a fold asks for its training window and its test window in turn
 
 
-class SweepRuns:
+class SweepRuns(Configured):
     """The sweep as an evaluator; files and market rules are read once."""
 
     def __init__(self, configs: tuple[str, ...], userdir: str, datadir: str, timeframe: str) -> None:
@@ -39,16 +39,6 @@ class SweepRuns:
         self._step = pd.Timedelta(timeframe)
         self._loaded: dict[str, tuple[SweptStrategy, SweepSettings]] = {}
         self._market = lru_cache(_KEPT_MARKETS)(self._prepared)
-
-    @property
-    def balance(self) -> float:
-        """Return the starting balance, quote."""
-        return float(self._config["dry_run_wallet"])
-
-    @property
-    def pairs(self) -> tuple[str, ...]:
-        """Return the whitelist."""
-        return tuple(self._config["exchange"]["pair_whitelist"])
 
     def slow(self, strategy: str) -> bool:  # noqa: ARG002
         """Return False."""

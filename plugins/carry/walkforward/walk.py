@@ -14,23 +14,16 @@ import numpy as np
 
 from carry.errors import CarryError
 from carry.losses import LossTerms
-from carry.tape import Floats, iso
 from carry.walkforward.backend import Workers, run_tasks
 from carry.walkforward.choices import Criterion
 from carry.walkforward.confirm import FreqtradeCommand, compare
 from carry.walkforward.daily import DayMarks
 from carry.walkforward.evaluator import EvaluatorSource, Parameters, Space
 from carry.walkforward.folds import AcrossTask, FoldTask, Record, Task, task_seed
+from carry.walkforward.result import control_result, distinct, strategy_result
 from carry.walkforward.search import SearchPlan, narrowed
 from carry.walkforward.splits import SplitPlan, Window
 from carry.walkforward.store import Store
-from carry.walkforward.summary import (
-    Series,
-    evidence_of,
-    figures_of,
-    series_of,
-    stability_of,
-)
 
 _CHUNK = 16  # sets per task of the runs across
 
@@ -134,11 +127,15 @@ def walk(plan: WalkPlan, means: Means) -> Record:
     for name, found in records.items():
         compared = [answers[task.name] for task in across[name]]
         strategies.append(
-            _strategy(name, plan, found, compared, means.marks, balance, spaces[name], slow[name])
+            strategy_result(
+                name, plan.windows, plan.seed, found, compared, means.marks, balance, spaces[name], slow[name]
+            )
         )
     return {
         "strategies": strategies,
-        "controls": [_control(name, plan, one, means.marks, balance) for name, one in controlled.items()],
+        "controls": [
+            control_result(name, plan.windows, one, means.marks, balance) for name, one in controlled.items()
+        ],
         "plan": _plan(plan, balance),
         "confirmed": means.command is not None,
         "confirmed_trades": confirmed,
@@ -167,8 +164,8 @@ def _across_tasks(
     name: str, found: Sequence[Record], plan: WalkPlan, source: EvaluatorSource, most: int
 ) -> list[AcrossTask]:
     """Return runs of all winners and of a seeded sample of the other sets, over the whole range."""
-    tried = _distinct(trial["parameters"] for record in found for trial in record["trials"])
-    winners = _distinct(record["winner"] for record in found if record["winner"] is not None)
+    tried = distinct(trial["parameters"] for record in found for trial in record["trials"])
+    winners = distinct(record["winner"] for record in found if record["winner"] is not None)
     others = [one for one in tried if one not in set(winners)]
     room = max(most - len(winners), 0)
     if len(others) > room:
@@ -180,11 +177,6 @@ def _across_tasks(
         AcrossTask(name, place, tuple(chosen[place : place + _CHUNK]), *span, source)
         for place in range(0, len(chosen), _CHUNK)
     ]
-
-
-def _distinct(sets: Any) -> list[tuple[tuple[str, Any], ...]]:
-    """Return each set once, as pairs, in order of appearance."""
-    return list(dict.fromkeys(tuple(sorted(one.items())) for one in sets))
 
 
 def _confirm_tasks(
@@ -204,106 +196,6 @@ def _confirm_tasks(
         winners = tuple((name, spaces[name], tuple(sorted(values.items()))) for name, values, _ in judged)
         tasks.append(ConfirmTask(place, window, winners, tuple(rows for _, _, rows in judged), command))
     return tasks
-
-
-def _strategy(
-    name: str,
-    plan: WalkPlan,
-    found: Sequence[Record],
-    compared: Sequence[Record],
-    marks: Mapping[str, DayMarks],
-    balance: float,
-    space: Space,
-    slow: bool,
-) -> Record:
-    """Return one candidate: folds, stitched figures, evidence, stability, equity, and all trials."""
-    inside, outside, folds = [], [], []
-    for window, record in zip(plan.windows, found, strict=True):
-        train = series_of(record["train_trades"], marks, (window.train_ns, window.train_end_ns), balance)
-        test = series_of(record["trades"], marks, (window.test_ns, window.test_end_ns), balance)
-        inside.append(train)
-        outside.append(test)
-        folds.append(
-            {
-                "fold": record["fold"] + 1,
-                "window": _window(window),
-                "winner": record["winner"],
-                "sets_tried": len(record["trials"]),
-                "in_sample": asdict(figures_of(record["train_trades"], train, balance)),
-                "out_of_sample": asdict(figures_of(record["trades"], test, balance)),
-            }
-        )
-    rows = [row for record in found for row in record["trades"]]
-    stitched = _stitch(outside)
-    days = sum(series.ends_ns.size for series in inside)
-    in_sample = float(sum(series.changes.sum() for series in inside)) / max(days, 1) * 365.0
-    span = (plan.windows[0].train_ns, plan.windows[-1].test_end_ns)
-    matrix = _matrix(compared, marks, span, balance)
-    tried = len(_distinct(trial["parameters"] for record in found for trial in record["trials"]))
-    evidence = asdict(evidence_of(stitched, in_sample, matrix, tried, plan.seed))
-    if evidence["overfitting"] is not None:
-        del evidence["overfitting"]["logits"]
-    return {
-        "strategy": name,
-        "slow": slow,
-        "space": [asdict(dimension) for dimension in space],
-        "folds": folds,
-        "out_of_sample": asdict(figures_of(rows, stitched, balance)),
-        "in_sample_yearly": in_sample,
-        "evidence": evidence,
-        "stability": [asdict(one) for one in stability_of([record["winner"] for record in found])],
-        "equity": _curve(stitched),
-        "trials": [record["trials"] for record in found],
-    }
-
-
-def _control(
-    name: str, plan: WalkPlan, found: Sequence[Record], marks: Mapping[str, DayMarks], balance: float
-) -> Record:
-    """Return one control: window by window as the candidates, and held through without a break."""
-    parts = [
-        series_of(record["trades"][0], marks, (window.test_ns, window.test_end_ns), balance)
-        for window, record in zip(plan.windows, found[:-1], strict=True)
-    ]
-    restarted = _stitch(parts)
-    span = (plan.windows[0].test_ns, plan.windows[-1].test_end_ns)
-    held = series_of(found[-1]["trades"][0], marks, span, balance)
-    rows = [row for record in found[:-1] for row in record["trades"][0]]
-    per_fold = zip(found[:-1], parts, strict=True)
-    return {
-        "strategy": name,
-        "restarted": asdict(figures_of(rows, restarted, balance)),
-        "continuous": asdict(figures_of(found[-1]["trades"][0], held, balance)),
-        "folds": [asdict(figures_of(record["trades"][0], part, balance)) for record, part in per_fold],
-        "equity": _curve(restarted),
-        "continuous_equity": _curve(held),
-    }
-
-
-def _stitch(parts: Sequence[Series]) -> Series:
-    """Join consecutive series; a day that a window's border cuts is one day."""
-    ends_ns = np.unique(np.concatenate([part.ends_ns for part in parts]))
-    changes = np.zeros(ends_ns.size)
-    for part in parts:
-        changes[np.searchsorted(ends_ns, part.ends_ns)] += part.changes
-    return Series(ends_ns, changes)
-
-
-def _matrix(
-    compared: Sequence[Record], marks: Mapping[str, DayMarks], span: tuple[int, int], balance: float
-) -> Floats:
-    columns = [
-        series_of(rows, marks, span, balance).changes for record in compared for rows in record["trades"]
-    ]
-    return np.column_stack(columns) if columns else np.empty((0, 0))
-
-
-def _curve(series: Series) -> Record:
-    return {"days": [iso(int(at_ns)) for at_ns in series.ends_ns], "equity": series.equity.tolist()}
-
-
-def _window(window: Window) -> Record:
-    return {key.removesuffix("_ns"): iso(at_ns) for key, at_ns in asdict(window).items()}
 
 
 def _plan(plan: WalkPlan, balance: float) -> Record:
