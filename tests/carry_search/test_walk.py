@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from carry.errors import CarryError, UsageError
+from carry.losses import net_loss
 from carry.walkforward.backend import Workers
 from carry.walkforward.choices import Sampler
 from carry.walkforward.confirm import Unconfirmed, compare
@@ -53,6 +55,16 @@ def test_winner_is_the_best_of_the_training_window_alone(result: Record) -> None
         best = min(trials, key=lambda trial: trial["loss"])
         assert fold["winner"] == best["parameters"]
         assert fold["in_sample"]["trades"] == 59  # 60 days less the embargo of one
+
+
+def test_no_trial_of_a_search_knows_anything_after_its_training_window() -> None:
+    fold = first_fold()
+    window, evaluator = fold.window, fake.FakeEvaluator()
+    begin, end = (pd.Timestamp(at, tz="UTC") for at in (window.train_ns, window.train_end_ns))
+    for trial in fold.run()["trials"]:
+        sets = [trial["parameters"]]
+        (trades,) = evaluator.evaluate("Alpha", sets, window.train_ns, window.train_end_ns)
+        assert trial["loss"] == net_loss(trades, begin, end, fake.BALANCE, fold.terms)
 
 
 def test_same_seed_gives_the_same_bytes_in_one_process_or_two(result: Record, tmp_path: Path) -> None:
