@@ -28,6 +28,7 @@ from hedge_leg.simulation.monitor import Broken, Monitor
 from hedge_leg.simulation.world import World
 
 _EXACT = Decimal("1e-6")  # average costs are rounded to 1e-12 per fill; the exchange's own are not
+_LOOP_MS = 5_000  # a bound that is crossed between two loops is acknowledged by the next
 _PRICE_MOVE = Decimal("0.05")  # both measures price a gap at the last fill of either leg, not the same one
 
 
@@ -133,7 +134,7 @@ def _bounded(world: World, carry: Carry) -> None:
         return
     rules = world.spot.markets[carry.facts.symbol].rules
     loose = tolerance(carry, rules, world.policy, Mode.ACTIVE)
-    total = exposure(carry, world.clock.now_ms(), loose).total_usd_s
+    total = exposure(carry, world.clock.now_ms() - _LOOP_MS, loose).total_usd_s
     if total > entry_notional(carry) * world.policy.max_unhedged_s:
         raise Broken(8, f"carry {carry.carry_id} stood unhedged for {total} quote x s and was not halted")
 
