@@ -9,6 +9,9 @@ import pytest
 
 from tests.host.live_matrix import Case, Scenario, cells, run
 
+# the killed bot's ccxt ends its sockets when they are collected
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 FULL = os.environ.get("CRASH_MATRIX") == "full"
 STEP = 1 if FULL else 41  # one of 41 cells for each change, all by `make crash-matrix`
 
