@@ -61,6 +61,7 @@ def test_random_draws_on_the_sample_market(
         "SpreadOnlyCarry",
         "AlwaysOnCarry",
         "ExtremeFundingCarry",
+        "RegimeSizedCarry",
     )
     strategies = [ours.strategy(name) for name in names]
     trades = 0

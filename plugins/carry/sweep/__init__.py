@@ -16,9 +16,9 @@ closing, `.trades`, `.net`, `.return_on_capital`, `.sharpe`, `.deepest` (drawdow
 among other sets. A window's end is freqtrade's: the candle that opens at its end is included, and what is
 open then is closed at its open.
 
-Expressed: any `HedgedStrategy` that states `entry_rule`, `hold_rule`, `exit_policy` and parameters, nothing
-else, and any `RotatingStrategy` that states `rotation_rules` and `exit_policy`. Others are refused by
-`load_strategy` in one line that names what is beyond.
+Expressed: any `HedgedStrategy` that states `entry_rule`, `hold_rule`, `exit_policy`, `features_of` and
+parameters, nothing else; any `SizedStrategy` that states `exposures` too; any `RotatingStrategy` that states
+`rotation_rules` and `exit_policy`. Others are refused by `load_strategy` in one line that names the rest.
 """
 
 from carry.sweep.evaluation import SweepMarket, evaluate, prepare

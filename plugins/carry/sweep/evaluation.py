@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,12 +42,12 @@ class SweepMarket:
         """Return the pairs that have data in the window."""
         return tuple(one.pair for one in self.windows)
 
-    def lay(self, columns: Sequence[Bools]) -> Bools:
+    def lay(self, columns: Sequence[Any]) -> Any:
         """Return pairs' columns (rows of their frames) on the common grid, shape (pairs, candles)."""
         size = len(self.arrays.at_ms)
         return np.stack(
             [
-                on_grid(column, one.startup, size, int(first)).astype(np.bool_)
+                on_grid(column, one.startup, size, int(first))
                 for one, column, first in zip(self.windows, columns, self.arrays.first, strict=True)
             ]
         )
@@ -59,7 +60,7 @@ def prepare(history: History, strategy: SweptStrategy, timerange: Timerange | No
     do not cover it.
     """
     windows = window(history, timerange or Timerange(), strategy.startup)
-    frames = [_features(one, history.timeframe) for one in windows]
+    frames = [_features(one, history.timeframe, strategy) for one in windows]
     signals = signals_of(strategy, frames, windows, history.timeframe)
     arrays = market_arrays(windows, frames, history.timeframe)
     empty = np.zeros((0, 0), dtype=np.bool_)
@@ -68,9 +69,15 @@ def prepare(history: History, strategy: SweptStrategy, timerange: Timerange | No
     return market
 
 
-def _features(one: PairWindow, timeframe: str) -> pd.DataFrame:
-    features = carry_features(one.candles, one.market.spot, one.market.funding, timeframe)
-    return pd.concat([one.candles, features.drop(columns=one.candles.columns, errors="ignore")], axis=1)
+def _features(one: PairWindow, timeframe: str, strategy: SweptStrategy) -> pd.DataFrame:
+    if strategy.own_features:
+        features, read = strategy.ask("features_of", strategy.space.defaults, one.pair, one.candles)
+        if read:
+            raise UsageError(f"{strategy.name} cannot be swept: its features depend on {min(read)}")
+    else:
+        features = carry_features(one.candles, one.market.spot, one.market.funding, timeframe)
+    added: pd.DataFrame = features.drop(columns=one.candles.columns, errors="ignore")
+    return pd.concat([one.candles, added], axis=1)
 
 
 def evaluate(
@@ -87,7 +94,7 @@ def evaluate(
     market.signals.slots = settings.max_open_trades
     terms = terms_of(settings, market.pairs)
     space = market.signals.strategy.space
-    records = np.empty((_FIRST_RECORDS, at.RECORD_WIDTH))
+    records, fills = np.empty((_FIRST_RECORDS, at.RECORD_WIDTH)), np.empty((4 * _FIRST_RECORDS, 4))
     arrays = market.arrays
     daily, figures = np.empty(int(arrays.day[-1]) + 1), np.empty(3)
     midnights = (int(arrays.at_ms[0]) // DAY_MS + np.arange(len(daily))) * DAY_MS
@@ -96,13 +103,16 @@ def evaluate(
         parameters = space.complete(chosen)
         entry, hold = (ask(parameters, market.lay) for ask in (market.signals.entries, market.signals.holds))
         limits = _limits(market.signals.policy(parameters))
+        sizes = market.signals.sizes(parameters, market.lay)
+        signals = (entry, hold, market.known, market.fillable)
         while True:
-            status, trades = run(
-                arrays, terms, limits, entry, hold, market.known, market.fillable, records, daily, figures
+            status, trades, filled = run(
+                arrays, terms, limits, sizes, *signals, records, fills, daily, figures
             )
             if status != at.FULL:
                 break
             records = np.empty((2 * len(records), at.RECORD_WIDTH))
+            fills = np.empty((2 * len(fills), 4))
         if status == at.STAKE_TOO_HIGH:
             raise UsageError("the stake is too high for the exchange's leverage brackets: give a smaller one")
         marked = ~np.isnan(daily)
@@ -113,6 +123,7 @@ def evaluate(
                 wallet=settings.wallet,
                 at_ms=arrays.at_ms,
                 records=records[:trades].copy(),
+                fills=fills[:filled].copy(),
                 day_ms=midnights[marked],
                 equity=daily[marked],
                 deepest=float(figures[0]),

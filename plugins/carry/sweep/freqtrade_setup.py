@@ -22,13 +22,12 @@ from freqtrade.strategy.parameters import BaseParameter, CategoricalParameter, D
 from carry.errors import UsageError
 from carry.sweep.joint import JOINT_BASE, JOINT_RULES
 from carry.sweep.settings import SMALLEST_LOT, UNLIMITED, PairLimits, SweepSettings, Tier
-from carry.sweep.signals import RULES, Range, Space, SweptStrategy
+from carry.sweep.signals import RULES, SIZED_BASE, SIZED_RULES, Range, Space, SweptStrategy
 
 _TICK_SIZE = 4  # ccxt's counting mode of precisions given as steps
 _BASE = "HedgedStrategy"
 # What has to be as in HedgedStrategy for the kernel's fills to be freqtrade's: attribute -> allowed values.
 _FIXED: dict[str, tuple[Any, ...]] = {
-    "position_adjustment_enable": (False,),
     "trailing_stop": (False,),
     "use_custom_stoploss": (False,),
     "use_exit_signal": (True,),
@@ -88,22 +87,40 @@ def load_strategy(config: dict[str, Any], name: str) -> SweptStrategy:
         space=parameter_space(instance),
         startup=int(instance.startup_candle_count),
         reload=partial(load_strategy, config, name),
+        sized=any(one.__name__ == SIZED_BASE for one in type(instance).__mro__),
+        own_features=type(instance).features_of is not base_of(instance).features_of,
     )
+
+
+def base_of(instance: Any) -> Any:
+    """Return HedgedStrategy as the instance inherits it, None if it does not."""
+    return next((one for one in type(instance).__mro__ if one.__name__ == _BASE), None)
+
+
+def stated_beyond(instance: Any, base: type) -> set[str]:
+    """Return the names that a strategy's own classes state below `base`."""
+    return {
+        key
+        for one in type(instance).__mro__
+        if issubclass(one, base) and one is not base
+        for key in vars(one)
+    }
 
 
 def _require_expressible(name: str, instance: Any) -> None:
     """Refuse a strategy that states more than the rules, naming all of it."""
     mro = type(instance).__mro__
-    base = next((one for one in mro if one.__name__ == _BASE), None)
+    base = base_of(instance)
     if base is None:
         raise UsageError(f"{name} cannot be swept: it is not a {_BASE}")
-    joint = next((one for one in mro if one.__name__ == JOINT_BASE), None)
-    rules = RULES if joint is None else JOINT_RULES
-    own = [one for one in mro if issubclass(one, joint or base) and one not in (base, joint)]
-    stated = {key for one in own for key in vars(one)}
+    special = {JOINT_BASE: JOINT_RULES, SIZED_BASE: SIZED_RULES}
+    nearest = next((one for one in mro if one.__name__ in special), base)
+    rules = special.get(nearest.__name__, RULES)
+    stated = stated_beyond(instance, nearest)
     beyond = sorted(key for key in stated - rules if callable(getattr(base, key, None)) and key[:2] != "__")
     beyond += ["__init__"] if "__init__" in stated and not beyond else []
-    for attribute, allowed in _FIXED.items():
+    fixed = _FIXED | {"position_adjustment_enable": (nearest.__name__ == SIZED_BASE,)}
+    for attribute, allowed in fixed.items():
         value = getattr(instance, attribute, allowed[0])
         if value not in allowed:
             beyond.append(f"{attribute} = {value}")

@@ -12,7 +12,8 @@ import pandas as pd
 from carry.market import timeframe_delta
 from carry.rotation import Rotation, RotationRules, pair_series, rotate, rotation_market
 from carry.sweep.history import PairWindow
-from carry.sweep.signals import Bools, PairSignals, ParameterSet, SweptStrategy
+from carry.sweep.layout import Bools
+from carry.sweep.signals import PairSignals, ParameterSet, SweptStrategy
 
 JOINT_BASE = "RotatingStrategy"
 JOINT_RULES = frozenset({"rotation_rules", "exit_policy"})

@@ -12,11 +12,18 @@ import numpy as np
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
-from carry.sweep.kernel_books import enter, leave, round_to
+from carry.sweep.kernel_desk import (
+    FILLED,
+    OPEN,
+    TRADES,
+    Desk,
+    force_exits,
+    set_turns,
+    try_close,
+    try_open,
+    try_resize,
+)
 from carry.sweep.kernel_exits import (
-    LIQUIDATION,
-    NONE,
-    ROLL,
     V_BASE,
     V_BORROW,
     V_FLIP_H,
@@ -32,14 +39,9 @@ from carry.sweep.kernel_exits import (
     V_SETTLED,
     V_SPOT,
     V_WIDTH,
-    exit_reason,
-    watch,
 )
-from carry.sweep.kernel_stake import entry_amount, liquidation_price
-from carry.sweep.layout import Bools, Floats, Ints, Limits, Reason, Terms, compiled
+from carry.sweep.layout import Bools, Floats, Limits, Sizes, Terms, compiled
 from carry.sweep.market import MarketArrays
-
-_FORCED = int(Reason.FORCE_EXIT)
 
 
 @compiled
@@ -47,15 +49,17 @@ def run(
     market: MarketArrays,
     terms: Terms,
     limits: Limits,
+    sizes: Sizes,
     entry: Bools,
     hold: Bools,
     known: Bools,
     fillable: Bools,
     records: Floats,
+    fills: Floats,
     daily: Floats,
     figures: Floats,
-) -> tuple[int, int]:
-    """Simulate one parameter set; return (status, number of trades) and fill the last three.
+) -> tuple[int, int, int]:
+    """Simulate one parameter set; return (status, trades, fills) and fill the last four.
 
     `entry`, `hold`, `known`, `fillable`: (pairs, candles), decided at each candle's close. All capital is
     marked at each close where every held pair's spot was traded: `daily` (days,) has the last mark of each
@@ -63,11 +67,12 @@ def run(
     """
     candles, pairs = market.hot.shape[:2]
     step_ms = float(market.at_ms[1] - market.at_ms[0]) if candles > 1 else 1.0
-    states, views = np.zeros((pairs, at.STATE_WIDTH)), np.zeros((pairs, V_WIDTH))
-    order, turn, held = np.zeros(pairs, np.int64), np.arange(pairs), np.zeros(pairs, np.bool_)
-    rolled = np.full(pairs, -2, np.int64)
+    views, held = np.zeros((pairs, V_WIDTH)), np.zeros(pairs, np.bool_)
+    order, counts, money = np.zeros(pairs, np.int64), np.zeros(3, np.int64), np.zeros(1)
+    rolled, turn = np.full(pairs, -2, np.int64), np.arange(pairs)
+    states = np.zeros((pairs, at.STATE_WIDTH))
+    desk = Desk(states, views, held, order, rolled, counts, money, records, fills)
     first, last, days, hot = market.first, market.last, market.day, market.hot
-    count, trades, closed = 0, 0, 0.0
     peak, deepest, exposed, marks = terms.wallet, 0.0, 0.0, 1
     daily[:] = math.nan
     daily[days[0]] = terms.wallet
@@ -82,20 +87,18 @@ def run(
                 again = rolled[pair] == before and known[pair, before]
                 if not (holding and fillable[pair, before] and (fresh or again)):
                     continue
-                if row == candles - 1 or count >= terms.slots:
+                if row == candles - 1 or counts[OPEN] >= terms.slots:
                     continue
-                tag = at.TAG_CARRY if fresh else at.TAG_ROLL
-                status = _try_open(states, order, count, closed, market, terms, pair, row, tag)
-                if status == at.STAKE_TOO_HIGH:
-                    return status, trades
+                status = try_open(desk, market, terms, limits, sizes, pair, row, step_ms, fresh)
+                if status == at.NOT_OPENED:
+                    continue
                 if status != at.OK:
-                    continue
-                order[count], held[pair], changed = pair, True, True
-                count += 1
-                watch(views[pair], states[pair], market, terms, limits, pair, step_ms)
+                    return status, counts[TRADES], counts[FILLED]
+                changed = True
+            resized = sizes.sized and try_resize(desk, market, terms, limits, sizes, pair, row, step_ms)
             net = views[pair, V_NET]
             quiet = holding and row < views[pair, V_ROW] and hot[row, pair, on.H_OPEN] <= views[pair, V_OPEN]
-            quiet = quiet and hot[row, pair, on.H_HIGH] < views[pair, V_HIGH]
+            quiet = quiet and hot[row, pair, on.H_HIGH] < views[pair, V_HIGH] and not resized
             quiet = quiet and hot[row, pair, on.H_SETTLED] <= views[pair, V_SETTLED]
             paid = net <= views[pair, V_LOW_NET] or net >= views[pair, V_HIGH_NET]
             flipped = net >= views[pair, V_FLIP_NET] and hot[row, pair, on.H_FLIPPED] >= views[pair, V_FLIP_H]
@@ -103,21 +106,14 @@ def run(
                 continue
             entering = (fresh or (holding and known[pair, before])) and fillable[pair, before]
             entry_on = fresh and fillable[pair, before]
-            reason = exit_reason(states[pair], market, terms, limits, pair, row, entering, entry_on, holding)
-            if reason == NONE:
-                continue
-            if trades >= records.shape[0]:
-                return at.FULL, trades
-            if close_pair(states[pair], market, terms, pair, row, reason, records[trades]):
-                closed += states[pair, at.FT_PROFIT]
-                trades += 1
-                rolled[pair] = row if reason == ROLL else rolled[pair]
-                count = _drop(order, count, pair)
-                held[pair], changed = False, True
+            if try_close(desk, market, terms, limits, pair, row, entering, entry_on, holding):
+                changed = True
         if changed:
-            _turns(held, order, count, turn)
-        equity, value = terms.wallet + closed, 0.0
-        for k in range(count):
+            set_turns(held, order, counts[OPEN], turn)
+        if counts[TRADES] + pairs > records.shape[0] or counts[FILLED] + 3 * pairs > fills.shape[0]:
+            return at.FULL, counts[TRADES], counts[FILLED]
+        equity, value = terms.wallet + money[0], 0.0
+        for k in range(counts[OPEN]):
             pair = order[k]
             perp_px = hot[row, pair, on.H_CLOSE]
             net = views[pair, V_BASE] + views[pair, V_SPOT] * hot[row, pair, on.H_SPOT]
@@ -133,119 +129,8 @@ def run(
                 deepest = (peak - equity) / peak
             exposed += value
             marks += 1
-    status, trades, closed = _force_exits(market, terms, states, records, trades, closed)
-    balance = terms.wallet + closed
+    force_exits(desk, market, terms)
+    balance = terms.wallet + money[0]
     daily[days[candles - 1]] = balance
     figures[0], figures[1], figures[2] = max(deepest, (peak - balance) / peak), exposed / marks, balance
-    return status, trades
-
-
-@compiled
-def open_pair(
-    state: Floats,
-    market: MarketArrays,
-    terms: Terms,
-    pair: int,
-    row: int,
-    amount: float,
-    leverage: float,
-    tag: int,
-) -> None:
-    """Open the pair's trade at this open."""
-    px = market.hot[row, pair, on.H_OPEN]
-    state[:] = 0.0
-    state[at.LAST_ROW] = -1.0
-    state[at.OPEN_ROW], state[at.TAG], state[at.LEVERAGE] = row, tag, leverage
-    digits = market.cold[row, pair, on.C_DIGITS]
-    state[at.PRICE_NUM] = 1.0 if digits >= 0 else terms.pairs[pair, at.T_PRICE_NUM]
-    state[at.PRICE_DEN] = 10.0**digits if digits >= 0 else terms.pairs[pair, at.T_PRICE_DEN]
-    enter(state, market, terms, pair, row, amount, px)
-    state[at.OPEN_RATE] = round_to(px, state[at.PRICE_NUM], state[at.PRICE_DEN])
-    price = liquidation_price(state, terms, pair)
-    state[at.LIQUIDATION] = round_to(price, state[at.PRICE_NUM], state[at.PRICE_DEN])
-
-
-@compiled
-def close_pair(
-    state: Floats, market: MarketArrays, terms: Terms, pair: int, row: int, reason: int, record: Floats
-) -> bool:
-    """Close the pair's trade; False where its price, cut to the trade's tick, is outside the candle."""
-    px = market.hot[row, pair, on.H_OPEN]
-    if reason == LIQUIDATION and state[at.LIQUIDATION] >= market.cold[row, pair, on.C_LOW]:
-        px = state[at.LIQUIDATION]
-    px = round_to(px, state[at.PRICE_NUM], state[at.PRICE_DEN])
-    if px < market.cold[row, pair, on.C_LOW] or px > market.cold[row, pair, on.C_HIGH]:
-        return False
-    amount = state[at.AMOUNT]
-    record[at.R_PAIR], record[at.R_AMOUNT], record[at.R_STAKE] = pair, amount, state[at.STAKE]
-    record[at.R_OPEN_ROW], record[at.R_CLOSE_ROW] = state[at.OPEN_ROW], row
-    record[at.R_LEVERAGE], record[at.R_OPEN_RATE] = state[at.LEVERAGE], state[at.OPEN_RATE]
-    record[at.R_CLOSE_RATE], record[at.R_REASON], record[at.R_TAG] = px, reason, state[at.TAG]
-    leave(state, market, terms, pair, row, amount, px, reason != LIQUIDATION)
-    record[at.R_PROFIT] = state[at.FT_PROFIT]
-    record[at.R_RATIO] = state[at.FT_PROFIT] / state[at.FT_ENTERED] * state[at.LEVERAGE]
-    return True
-
-
-@compiled
-def _try_open(
-    states: Floats,
-    order: Ints,
-    count: int,
-    closed: float,
-    market: MarketArrays,
-    terms: Terms,
-    pair: int,
-    row: int,
-    tag: int,
-) -> int:
-    """Open the pair if spot trades and there is capital; return OK, NOT_OPENED or STAKE_TOO_HIGH."""
-    if not market.cold[row, pair, on.C_SPOT_NOW] > 0.0:
-        return at.NOT_OPENED
-    px = market.hot[row, pair, on.H_OPEN]
-    amount, leverage = entry_amount(states, order, count, closed, terms, pair, px)
-    if math.isnan(amount):
-        return at.STAKE_TOO_HIGH
-    if amount == 0.0:
-        return at.NOT_OPENED
-    open_pair(states[pair], market, terms, pair, row, amount, leverage, tag)
-    return at.OK
-
-
-@compiled
-def _turns(held: Bools, order: Ints, count: int, turn: Ints) -> None:
-    """Write the order in which the pairs are processed: open ones first."""
-    turn[:count] = order[:count]
-    size = count
-    for pair in range(held.shape[0]):
-        if not held[pair]:
-            turn[size] = pair
-            size += 1
-
-
-@compiled
-def _drop(order: Ints, count: int, pair: int) -> int:
-    """Take a closed pair out of the order of opening."""
-    size = 0
-    for k in range(count):
-        if order[k] != pair:
-            order[size] = order[k]
-            size += 1
-    return size
-
-
-@compiled
-def _force_exits(
-    market: MarketArrays, terms: Terms, states: Floats, records: Floats, trades: int, closed: float
-) -> tuple[int, int, float]:
-    """Close what is left at each pair's last open, earliest listed pair first."""
-    for pair in np.argsort(market.first, kind="mergesort"):
-        if states[pair, at.AMOUNT] == 0.0:
-            continue
-        if trades >= records.shape[0]:
-            return at.FULL, trades, closed
-        row = market.last[pair]
-        if close_pair(states[pair], market, terms, pair, row, _FORCED, records[trades]):
-            closed += states[pair, at.FT_PROFIT]
-            trades += 1
-    return at.OK, trades, closed
+    return at.OK, counts[TRADES], counts[FILLED]

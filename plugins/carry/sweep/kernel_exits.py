@@ -13,6 +13,7 @@ from carry.sweep.layout import Floats, Limits, Reason, Terms, compiled
 from carry.sweep.market import MarketArrays
 
 NONE, ROLL, LIQUIDATION = int(Reason.NONE), int(Reason.ROLL), int(Reason.LIQUIDATION)
+STOP, TRAILING_STOP = int(Reason.PERP_STOP), int(Reason.PERP_TRAILING_STOP)
 _STOP, _TAKE = int(Reason.STOP_LOSS), int(Reason.TAKE_PROFIT)
 _FLIPPED, _SETTLED = int(Reason.FUNDING_FLIPPED), int(Reason.AFTER_SETTLEMENT)
 _MAXIMUM, _WINDOW = int(Reason.MAXIMUM_HOLDING), int(Reason.HOLDING_WINDOW)
@@ -78,9 +79,26 @@ def exit_reason(
         reason = _SIGNAL_OFF
     else:
         reason = policy_exit(state, market, terms, limits, pair, row, entry_on)
-    if reason != NONE and market.cold[row, pair, on.C_SPOT_NOW] > 0.0:
+    can_leave = market.cold[row, pair, on.C_SPOT_NOW] > 0.0
+    if reason != NONE and can_leave:
         return reason
-    return LIQUIDATION if market.hot[row, pair, on.H_HIGH] >= state[at.LIQUIDATION] else NONE
+    return _forced(state, market, pair, row, can_leave)
+
+
+@compiled
+def _forced(state: Floats, market: MarketArrays, pair: int, row: int, can_leave: bool) -> int:
+    """Return LIQUIDATION, or freqtrade's own stop on the perp where that lies below, or NONE."""
+    liquidation, stop = state[at.LIQUIDATION], state[at.STOP]
+    high = market.hot[row, pair, on.H_HIGH]
+    if high >= liquidation:
+        high = market.cold[row, pair, on.C_MARK_HIGH]
+    if stop <= high:
+        if state[at.TRAILING] > 0.0:
+            return TRAILING_STOP if can_leave else NONE
+        if liquidation <= min(high, stop):
+            return LIQUIDATION
+        return STOP if can_leave else NONE
+    return LIQUIDATION if liquidation <= high else NONE
 
 
 @compiled
@@ -100,7 +118,7 @@ def watch(
     if limits.holding_window_h > 0:
         held_h = min(held_h, limits.holding_window_h)
     unit = state[at.NOTIONAL] * 1e-4
-    view[V_HIGH] = liquidation
+    view[V_HIGH] = min(liquidation, state[at.STOP])
     view[V_OPEN] = liquidation / (1.0 + threshold) * (1.0 - 1e-9)
     view[V_ROW] = opened + max(held_h * _HOUR_MS / step_ms - 1.0, 0.0)
     view[V_SETTLED] = market.hot[opened, pair, on.H_SETTLED] if limits.after_settlement else math.inf

@@ -25,10 +25,10 @@ def max_leverage(tiers: Floats, stake: float) -> float:
 
 
 @compiled
-def stake_bounds(terms: Terms, pair: int, px: float, leverage: float) -> tuple[float, float]:
-    """Return the least and the most margin that the exchange takes, as freqtrade reckons it."""
+def stake_bounds(terms: Terms, pair: int, px: float, leverage: float, stop: float) -> tuple[float, float]:
+    """Return the least and the most margin that the exchange takes, as freqtrade reckons it with a stop."""
     margin = 1.0 + terms.amount_reserve
-    spare = max(min(margin / (1.0 - 0.05), 1.5), 1.0)
+    spare = max(min(margin / (1.0 - stop), 1.5), 1.0)
     least = max(terms.pairs[pair, at.T_MIN_COST] * spare, terms.pairs[pair, at.T_MIN_AMOUNT] * px * margin)
     most = min(terms.pairs[pair, at.T_MAX_COST], terms.pairs[pair, at.T_MAX_AMOUNT] * px)
     tiers = terms.tiers[pair]
@@ -56,32 +56,43 @@ def liquidation_price(state: Floats, terms: Terms, pair: int) -> float:
 @compiled
 def balances(
     states: Floats, order: Ints, count: int, closed: float, terms: Terms
-) -> tuple[float, float, float]:
-    """Return (total, tied margin, free by both legs) in quote, `order` lists the open pairs by opening."""
-    profit, tied, both = closed, 0.0, 0.0
-    realized = 0.0
+) -> tuple[float, float, float, float]:
+    """Return (total, tied margin, tied by both legs, free wallet), quote; `order`: pairs by opening."""
+    tied, both, realized = 0.0, 0.0, 0.0
     kept = 1.0 + terms.reserve
     for k in range(count):
         state = states[order[k]]
         realized += state[at.FT_PROFIT]
         tied += state[at.STAKE]
         both += state[at.STAKE] + state[at.AMOUNT] * state[at.OPEN_RATE] * kept
-    profit += realized
-    free = terms.wallet + profit - tied
-    total = (tied + free) * terms.ratio
-    return total, tied, both
+    free = terms.wallet + (closed + realized) - tied
+    return (tied + free) * terms.ratio, tied, both, free
+
+
+@compiled
+def stake_for(terms: Terms, capital: float, leverage: float) -> float:
+    """Return the perp margin that lets `capital` pay for both legs (hedge_leg.config)."""
+    notional = (capital - terms.fixed) / (1.0 / leverage + 1.0 + terms.reserve)
+    return max(notional, 0.0) / leverage
 
 
 @compiled
 def entry_amount(
-    states: Floats, order: Ints, count: int, closed: float, terms: Terms, pair: int, px: float
+    states: Floats,
+    order: Ints,
+    count: int,
+    closed: float,
+    terms: Terms,
+    pair: int,
+    px: float,
+    exposure: float,
 ) -> tuple[float, float]:
-    """Return (base units, leverage) of a new short at `px`; 0 units for none, NaN where freqtrade stops."""
-    total, tied, both = balances(states, order, count, closed, terms)
-    current = terms.wallet + closed - tied
-    for k in range(count):
-        current += states[order[k], at.FT_PROFIT]
-    available = min(total - tied, current)
+    """Return (base units, leverage) of a new short at `px`; 0 units for none, NaN where freqtrade stops.
+
+    `exposure`: share of the full stake.
+    """
+    total, tied, both, wallet = balances(states, order, count, closed, terms)
+    available = min(total - tied, wallet)
     if math.isnan(terms.stake):
         proposed = min((available + tied) / terms.slots, available)
     else:
@@ -101,18 +112,29 @@ def entry_amount(
         return 0.0, 0.0
     else:
         share = terms.stake
-    notional = (min(share, free) - terms.fixed) / (1.0 / leverage + 1.0 + terms.reserve)
-    stake = max(notional, 0.0) / leverage
-    return checked_amount(terms, pair, px, leverage, stake, available), leverage
+    stake = stake_for(terms, min(share, free), leverage) * exposure
+    return checked_amount(terms, pair, px, leverage, stake, available, 0.05, 0.0), leverage
 
 
 @compiled
 def checked_amount(
-    terms: Terms, pair: int, px: float, leverage: float, stake: float, available: float
+    terms: Terms,
+    pair: int,
+    px: float,
+    leverage: float,
+    stake: float,
+    available: float,
+    stop: float,
+    invested: float,
 ) -> float:
-    """Return the base units of a margin after freqtrade's checks and the cut to whole steps."""
-    least, most = stake_bounds(terms, pair, px, leverage)
+    """Return the base units of a margin after freqtrade's checks and the cut to whole steps.
+
+    `stop` of the stop-loss reserve; `invested`: the margin that the trade has already.
+    """
+    least, most = stake_bounds(terms, pair, px, leverage, stop)
     allowed = min(most, available)
+    if invested > 0.0:
+        allowed = min(allowed, most - invested)
     if stake <= 0.0 or least > allowed:
         return 0.0
     if stake < least:

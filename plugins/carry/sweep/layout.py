@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+compiled = njit(cache=True, error_model="numpy")
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -54,6 +54,17 @@ class Limits(NamedTuple):
 T_STEP_NUM, T_STEP_DEN, T_PRICE_NUM, T_PRICE_DEN, T_LOT_NUM, T_LOT_DEN = 0, 1, 2, 3, 4, 5
 T_MIN_AMOUNT, T_MAX_AMOUNT, T_MIN_COST, T_MAX_COST = 6, 7, 8, 9
 
+
+class Sizes(NamedTuple):
+    """Exposures of a sized strategy, (pairs, candles), decided at each close; unused if not `sized`."""
+
+    sized: bool
+    band: float
+    opening: Floats
+    grow_to: Floats
+    shrink_to: Floats
+
+
 # State of one pair's open trade; a flat pair has AMOUNT 0.
 AMOUNT = 0  # perp base units, >= 0 (short)
 OPEN_ROW = 1
@@ -81,7 +92,12 @@ IN_VALUE = 27
 OUT_QTY = 28
 OUT_VALUE = 29
 AT_OPEN = 30
-STATE_WIDTH = 31
+TRADE = 31  # its number, counted by opening
+FULL_QTY = 32  # base units at exposure 1
+STOP = 33  # freqtrade's own stop on the perp
+TRAILING = 34  # 1: the stop was lowered by a later entry
+STATE_WIDTH = 35
+STOP_LOSS = 0.99  # HedgedStrategy.stoploss: of the margin
 
 # Record of one closed trade.
 R_PAIR = 0
@@ -96,7 +112,7 @@ R_PROFIT = 8
 R_RATIO = 9
 R_REASON = 10
 R_TAG = 11
-R_FILLS = 12
+R_TRADE = 12
 RECORD_WIDTH = 13
 
 TAG_CARRY, TAG_ROLL = 1, 2
@@ -116,6 +132,8 @@ class Reason(IntEnum):
     SIGNAL_OFF = 8
     LIQUIDATION = 9
     FORCE_EXIT = 10
+    PERP_STOP = 11
+    PERP_TRAILING_STOP = 12
 
 
 # What the kernel could not do.

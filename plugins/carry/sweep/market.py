@@ -6,7 +6,7 @@ decisions at row g use signals of row g - 1.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ DAY_MS = 86_400_000
 
 # What is compared at every candle, side by side in memory: known at the open, then known at the close.
 H_OPEN = 0
-H_HIGH = 1  # min(perp high, mark high): what can liquidate a short in the candle
+H_HIGH = 1  # of the perp
 H_SETTLED = 2  # number of settlements up to and including the open
 H_FLIPPED = 3  # hours since funding turned negative, by the candle before; NaN: not known
 H_CLOSE = 4
@@ -42,7 +42,8 @@ C_SPOT_LOW = 5  # of the candle that opens now; NaN: not traded
 C_SPOT_HIGH = 6
 C_PERP_PX = 7  # recorded perp open, for scaling a liquidation to spot
 C_FUNDING_SUM = 8  # sum of rate x mark over the settlements up to and including the open
-C_WIDTH = 9
+C_MARK_HIGH = 9  # min(perp high, mark high): what can liquidate a short in the candle
+C_WIDTH = 10
 
 
 class MarketArrays(NamedTuple):
@@ -83,10 +84,10 @@ def market_arrays(
     return MarketArrays(grid, day - day[0], first, last, hot, cold)
 
 
-def on_grid(values: Bools, startup: int, size: int, first: int) -> Bools:
-    """Place a pair's signal, without its startup rows, on the common grid; False elsewhere."""
+def on_grid(values: npt.NDArray[Any], startup: int, size: int, first: int) -> npt.NDArray[Any]:
+    """Place a pair's signal, without its startup rows, on the common grid; False or 0 elsewhere."""
     kept = values[startup:]
-    laid = np.zeros(size, dtype=np.bool_)
+    laid = np.zeros(size, dtype=values.dtype)
     laid[first : first + len(kept)] = kept
     return laid
 
@@ -103,15 +104,16 @@ def _pair_columns(one: PairWindow, frame: pd.DataFrame, step: int) -> tuple[Colu
     settled = np.searchsorted(stamps, at_ms, side="right")
     hot: Columns = {
         H_OPEN: prices["open"],
-        H_HIGH: _liquidation_high(one, at_ms, prices["high"]),
+        H_HIGH: prices["high"],
         H_SETTLED: settled,
         H_FLIPPED: frame["negative_funding_h"].shift(1).to_numpy(dtype=float),
         H_CLOSE: prices["close"],
         H_SPOT: frame["spot_close"].to_numpy(dtype=float),
         H_FUNDING: total[np.searchsorted(stamps, at_ms + step, side="right")],
     }
-    cold = {C_LOW: prices["low"], C_HIGH: prices["high"], C_DIGITS: _tick_digits(one.candles)}
-    return hot, cold | {C_FUNDING_SUM: total[settled]} | _spot_columns(one, at_ms)
+    cold: Columns = {C_LOW: prices["low"], C_HIGH: prices["high"], C_DIGITS: _tick_digits(one.candles)}
+    cold |= {C_FUNDING_SUM: total[settled], C_MARK_HIGH: _liquidation_high(one, at_ms, prices["high"])}
+    return hot, cold | _spot_columns(one, at_ms)
 
 
 def _spot_columns(one: PairWindow, at_ms: Ints) -> Columns:

@@ -16,6 +16,8 @@ YEAR_DAYS = 365.0
 REASONS = {
     Reason.LIQUIDATION: "liquidation",
     Reason.FORCE_EXIT: "force_exit",
+    Reason.PERP_STOP: "stop_loss",
+    Reason.PERP_TRAILING_STOP: "trailing_stop_loss",
 } | {Reason[one.name]: one.value for one in ExitReason}
 TAGS = {at.TAG_CARRY: "carry", at.TAG_ROLL: "roll"}
 
@@ -24,9 +26,11 @@ TAGS = {at.TAG_CARRY: "carry", at.TAG_ROLL: "roll"}
 class SetResult:
     """One parameter set's run.
 
-    `records`: (trades, columns of `layout`), in the order of closing. `equity`: (days,) quote, all capital
-    marked at the last close of each UTC day that could be marked; `day_ms` the day's midnight. The last value
-    is the final balance, everything closed. `deepest` is the drawdown over all closes, a positive fraction.
+    `records`: (trades, columns of `layout`), in the order of closing; `fills`: (fills, 4): the trade's number
+    (R_TRADE), row, base units (exits negative), price, in the order of filling. `equity`: (days,) quote, all
+    capital marked at the last close of each UTC day that could be marked; `day_ms` the day's midnight. The
+    last value is the final balance, everything closed. `deepest` is the drawdown over all closes, a positive
+    fraction; `exposure` the mean perp value held as a share of the capital.
     """
 
     parameters: Mapping[str, Value]
@@ -34,6 +38,7 @@ class SetResult:
     wallet: float
     at_ms: Ints
     records: Floats
+    fills: Floats
     day_ms: Ints
     equity: Floats
     deepest: float

@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from carry.errors import UsageError
 from carry.rules import ExitPolicy, fills_at_settlement
+from carry.sweep.layout import Bools, Floats, Sizes
 
-Bools = npt.NDArray[np.bool_]
 Value = bool | int | float | str
 ParameterSet = Mapping[str, Value]
 
 # What a strategy may state of its own; whatever else it overrides, the kernel does not know.
-RULES = frozenset({"entry_rule", "hold_rule", "exit_policy"})
+RULES = frozenset({"entry_rule", "hold_rule", "exit_policy", "features_of"})
+SIZED_BASE = "SizedStrategy"
+SIZED_RULES = RULES | {"exposures"}
 _CACHE_BYTES = 256 * 1024 * 1024
 
 
@@ -109,6 +110,8 @@ class SweptStrategy:
     space: Space
     startup: int
     reload: Callable[[], "SweptStrategy"]
+    sized: bool = False  # whether it states `exposures`
+    own_features: bool = False  # whether it adds columns of its own
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the recipe."""
@@ -143,7 +146,7 @@ class PairSignals:
             (frame["spot_traded"].astype(bool) & ~fills_at_settlement(frame, timeframe_h)).to_numpy()
             for frame in frames
         ]
-        self._memories = {rule: _Memory() for rule in RULES}
+        self._memories = {rule: _Memory() for rule in SIZED_RULES}
 
     def entries(self, parameters: ParameterSet, lay: Callable[[Sequence[Bools]], Bools]) -> Bools:
         """Return the entry rule on the market's grid, by `lay`."""
@@ -158,6 +161,28 @@ class PairSignals:
             "hold_rule", parameters, lambda: self._vector("hold_rule", parameters, lay)
         )
         return found
+
+    def sizes(self, parameters: ParameterSet, lay: Callable[[Sequence[Any]], Any]) -> Sizes:
+        """Return the exposures on the market's grid, by `lay`; empty where the strategy is not sized."""
+        if not self.strategy.sized:
+            none = np.zeros((0, 0))
+            return Sizes(False, 0.0, none, none, none)
+        found: Sizes = self._remembered("exposures", parameters, lambda: self._exposures(parameters, lay))
+        return found
+
+    def _exposures(
+        self, parameters: ParameterSet, lay: Callable[[Sequence[Any]], Any]
+    ) -> tuple[Sizes, set[str]]:
+        names: set[str] = set()
+        columns: list[tuple[Floats, Floats, Floats]] = []
+        band = 0.0
+        for frame in self.frames:
+            hold, read = self.strategy.ask("hold_rule", parameters, frame)
+            (said, band), more = self.strategy.ask("exposures", parameters, frame, hold)
+            names |= read | more
+            columns.append((said.opening, said.grow_to, said.shrink_to))
+        opening, grow_to, shrink_to = (lay([one[k] for one in columns]) for k in range(3))
+        return Sizes(True, float(band), opening, grow_to, shrink_to), names
 
     def policy(self, parameters: ParameterSet) -> ExitPolicy:
         """Return the limits on an open pair."""
@@ -196,5 +221,6 @@ class PairSignals:
             memory.results.clear()
             memory.size = 0
         memory.results[key] = result
-        memory.size += getattr(result, "nbytes", 0)
+        parts = result if isinstance(result, tuple) else (result,)
+        memory.size += sum(getattr(part, "nbytes", 0) for part in parts)
         return result
