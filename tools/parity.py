@@ -22,7 +22,7 @@ from freqtrade.exchange import Exchange
 from freqtrade.optimize.backtesting import Backtesting
 from rich.progress import Progress
 
-from carry.sweep import History, SweptStrategy, evaluate, load_history, prepare
+from carry.sweep import History, SetResult, SweptStrategy, evaluate, load_history, prepare
 from carry.sweep.freqtrade_setup import load_exchange, load_strategy, read_configuration, read_settings
 from carry.sweep.signals import Value
 from carry.timerange import parse_timerange
@@ -108,6 +108,10 @@ class SweepSide:
 
     def trades(self, draw: Draw) -> pd.DataFrame:
         """Return the sweep's trades."""
+        return self.result(draw).table()
+
+    def result(self, draw: Draw) -> SetResult:
+        """Return the sweep's result."""
         strategy = self.strategy(draw.strategy)
         key = (draw.strategy, draw.pairs)
         if key not in self._markets:
@@ -116,7 +120,7 @@ class SweepSide:
             self._markets[key] = prepare(history, strategy, parse_timerange(self.config["timerange"]))
         settings = read_settings(self.config | draw.changes, strategy, self.exchange, draw.pairs)
         (result,) = evaluate(self._markets[key], [draw.parameters], settings)
-        return result.table()
+        return result
 
 
 def difference(theirs: pd.DataFrame, ours: pd.DataFrame) -> tuple[str | None, float]:

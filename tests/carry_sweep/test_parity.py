@@ -140,3 +140,24 @@ def test_ugly_markets_lots_costs_rolls_and_liquidations(
     theirs = FreqtradeSide(config, exchange).trades(draw)
     ours = SweepSide(config, exchange, load_history(datadir, PAIRS, "1h")).trades(draw)
     assert difference(theirs, ours)[0] is None
+
+
+def test_orders_add_up_to_each_trade(sample: Path, configuration: dict[str, Any], exchange: Exchange) -> None:
+    config = configuration | {"datadir": sample, "timerange": "20230120-20230531"}
+    ours = SweepSide(config, exchange, load_history(sample, PAIRS, "1h"))
+    theirs = FreqtradeSide(config, exchange)
+    wanted = {
+        "entry_exposure": 0.6,
+        "payback_days": 30,
+        "maximum_cycles": 21,
+        "resize_band": 0.1,
+        "confirm_h": 24,
+    }
+    draw = Draw("RegimeSizedCarry", PAIRS, wanted, {"max_open_trades": 3})
+    expected, result = theirs.trades(draw), ours.result(draw)
+    assert difference(expected, result.table())[0] is None
+    orders = result.orders()
+    assert max(len(one) for one in orders) > 2  # something was resized
+    for booked, found in zip(expected["orders"], orders, strict=True):
+        for order, own in zip(booked, found, strict=True):
+            assert {key: order[key] for key in own} == pytest.approx(own)

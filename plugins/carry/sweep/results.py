@@ -97,6 +97,22 @@ class SetResult:
             }
         )
 
+    def orders(self) -> list[list[dict[str, float | int | bool]]]:
+        """Return each trade's filled orders as freqtrade exports them, in the order of `table`."""
+        numbers = self.fills[:, 0].astype(np.int64)
+        at_ms = self.at_ms[self.fills[:, 1].astype(np.int64)]
+        by_trade: dict[int, list[dict[str, float | int | bool]]] = {}
+        for number, filled_ms, (qty, px) in zip(numbers, at_ms, self.fills[:, 2:], strict=True):
+            by_trade.setdefault(int(number), []).append(
+                {
+                    "amount": abs(float(qty)),
+                    "safe_price": float(px),
+                    "ft_is_entry": bool(qty > 0),
+                    "order_filled_timestamp": int(filled_ms),
+                }
+            )
+        return [by_trade[int(number)] for number in self.records[:, at.R_TRADE]]
+
     def figures(self) -> dict[str, float | int | None]:
         """Return the figures of the sweep's table, by column."""
         return {

@@ -9,7 +9,7 @@ import pandas as pd
 
 from carry.errors import UsageError
 from carry.freqtrade_runs import FreqtradeRuns
-from carry.sweep import SweepMarket, SweepSettings, SweptStrategy, evaluate, load_history, prepare
+from carry.sweep import SetResult, SweepMarket, SweepSettings, SweptStrategy, evaluate, load_history, prepare
 from carry.sweep.freqtrade_setup import (
     load_exchange,
     load_strategy,
@@ -17,12 +17,10 @@ from carry.sweep.freqtrade_setup import (
     read_configuration,
     read_settings,
 )
-from carry.tape import instants
 from carry.timerange import Timerange
 from carry.walkforward.choices import Engine
 from carry.walkforward.evaluator import Configured, EvaluatorSource, Parameters, Space, dimensions_of
 
-_MS_NS = 1_000_000
 _KEPT_MARKETS = 3  # a fold asks for its training window and its test window in turn
 
 
@@ -54,7 +52,7 @@ class SweepRuns(Configured):
         """Return each set's trades; see Evaluator."""
         market = self._market(strategy, begin_ns, end_ns)
         results = evaluate(market, sets, self._load(strategy)[1])
-        return [_with_orders(result.table()) for result in results]
+        return [_with_orders(result) for result in results]
 
     def _load(self, strategy: str) -> tuple[SweptStrategy, SweepSettings]:
         if strategy not in self._loaded:
@@ -132,21 +130,11 @@ def evaluator_source(
     return EvaluatorSource(RoutedRuns, (engine, *where))
 
 
-def _with_orders(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the two orders of each trade, and sort by opening."""
-    table = table.sort_values(["open_date", "pair"], ignore_index=True)
-    opened, closed = (instants(table[name]) // _MS_NS for name in ("open_date", "close_date"))
-    rows = zip(table["amount"], table["open_rate"], table["close_rate"], opened, closed, strict=True)
-    orders = [
-        [_order(amount, open_px, True, open_ms), _order(amount, close_px, False, close_ms)]
-        for amount, open_px, close_px, open_ms, close_ms in rows
-    ]
-    return table.assign(orders=pd.Series(orders, index=table.index, dtype=object))
-
-
-def _order(amount: float, px: float, entry: bool, at_ms: int) -> dict[str, Any]:
-    """Return a filled order as freqtrade exports it."""
-    return {"amount": amount, "safe_price": px, "ft_is_entry": entry, "order_filled_timestamp": int(at_ms)}
+def _with_orders(result: SetResult) -> pd.DataFrame:
+    """Add the filled orders of each trade, and sort by opening."""
+    table = result.table()
+    table["orders"] = pd.Series(result.orders(), index=table.index, dtype=object)
+    return table.sort_values(["open_date", "pair"], ignore_index=True)
 
 
 def _utc(at_ns: int) -> pd.Timestamp:
