@@ -146,7 +146,7 @@ def test_orders_add_up_to_each_trade(sample: Path, configuration: dict[str, Any]
     config = configuration | {"datadir": sample, "timerange": "20230120-20230531"}
     ours = SweepSide(config, exchange, load_history(sample, PAIRS, "1h"))
     theirs = FreqtradeSide(config, exchange)
-    wanted = {
+    wanted: dict[str, Any] = {
         "entry_exposure": 0.6,
         "payback_days": 30,
         "maximum_cycles": 21,
