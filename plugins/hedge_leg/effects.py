@@ -230,17 +230,32 @@ def _perp_closed(engine: "Engine", carry: Carry, client_id: str, order: PerpOrde
 
 
 def _look_perp(engine: "Engine", carry: Carry, client_id: str) -> bool:
-    """Look our own reduce-only order up; a reduce-only order that is not there is safe to send again."""
-    pair = carry.facts.pair
+    """Look our own reduce-only order up.
+
+    It was not placed only if, after the grace time, neither its id nor the list of orders nor the position
+    knows of it.
+    """
+    pair, sent_ms = carry.facts.pair, carry.sent[client_id]
     try:
         order = engine.perp.find(pair, client_id)
+        now_ms = engine.clock.now_ms()
+        if order is None:
+            if now_ms - sent_ms < engine.policy.grace_ms:
+                return False
+            listed = engine.perp.orders_since(pair, sent_ms - LOOK_BACK_MS)
+            order = next((one for one in listed if one.client_id == client_id), None)
+            if order is None and engine.perp.short_qty(pair) != carry.short_qty:
+                if (
+                    now_ms - sent_ms > _STUCK_GRACES * engine.policy.grace_ms
+                    and carry.state is not State.HALTED
+                ):
+                    text = f"perp close {client_id} is not found, yet the position has changed"
+                    engine.record(carry, ev.Halted(now_ms, text))
+                return False
     except VenueUnavailable as error:
         logger.warning("carry=%s perp close %s unknown: %s", carry.carry_id, client_id, error)
         return False
-    now_ms = engine.clock.now_ms()
     if order is None:
-        if now_ms - carry.sent[client_id] < engine.policy.grace_ms:
-            return False
         engine.record(carry, ev.PerpCloseResolved(now_ms, client_id, "", Decimal(0), "not found"))
         return True
     if order.open:

@@ -84,8 +84,11 @@ class LateFacts:
         return engine.alarm(carry, f"adopted-{lost[0].order_id}", f"perp orders freqtrade missed: {told}")
 
     def _funding(self, carry: Carry, now_ms: int) -> list[ev.FundingPaid]:
+        """Return payments since the first execution, up to the last one or while the perp is held."""
         engine, pair = self.engine, carry.facts.pair
-        filled_ms = [fact.filled_ms for fact in carry.perp.values()]
+        filled_ms = [at_ms for fact in carry.perp.values() for at_ms, _qty, _px in fact.steps()]
+        if not filled_ms:
+            return []
         first_ms, until_ms = min(filled_ms), max(filled_ms) if not carry.short_qty else now_ms
         same = (one for one in engine.carries.values() if one.announced and one.facts.pair == pair)
         claimed = {key for other in same for key in other.funding}

@@ -55,11 +55,17 @@ def look(engine: Engine, pairs: Iterable[str]) -> list[Finding]:
 
 
 def apply_findings(engine: Engine, watch: Watch, found: Sequence[Finding]) -> None:
-    """Do what `reconcile` showed, nothing else: accept, release, then let every carry come to rest."""
-    for finding in found:
-        carry = engine.carries.get(finding.carry_id)
-        if finding.kind is Kind.SPOT_MISSING and carry is not None:
-            accept_spot(engine, carry)
+    """Do what `reconcile` showed, nothing else: accept, release, then let every carry come to rest.
+
+    Spot is accepted as missing only where a second look, after the grace time, tells the same.
+    """
+    if any(finding.kind is Kind.SPOT_MISSING for finding in found):
+        engine.clock.sleep(engine.policy.grace_ms / 1000)
+        again = [one for one in look(engine, ()) if one.kind is Kind.SPOT_MISSING]
+        for finding in found:
+            carry = engine.carries.get(finding.carry_id)
+            if carry is not None and finding in again:
+                accept_spot(engine, carry)
     for finding in found:
         carry = engine.carries.get(finding.carry_id)
         if finding.kind is Kind.HALTED and carry is not None and carry.state is State.HALTED:

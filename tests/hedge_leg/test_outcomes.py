@@ -204,6 +204,31 @@ def test_a_perp_close_that_is_not_found_at_first_is_not_doubled() -> None:
     assert (desk.carry.state, len(desk.perp.sent), desk.flat()) == (State.IDLE, 1, True)
 
 
+def test_a_perp_close_that_its_id_does_not_find_is_known_by_the_list_of_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    desk.spot.script.extend([Answer.REFUSE, Answer.REFUSE])
+    desk.perp.script.append(Answer.LOST)
+    monkeypatch.setattr(desk.perp, "find", lambda pair, client_id: None)
+    desk.enter()
+    desk.loop(20)
+    assert (desk.carry.state, len(desk.perp.sent), desk.flat()) == (State.IDLE, 1, True)
+
+
+def test_a_perp_close_that_nothing_finds_while_the_position_has_changed_halts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    desk.spot.script.extend([Answer.REFUSE, Answer.REFUSE])
+    desk.perp.script.append(Answer.LOST)
+    monkeypatch.setattr(desk.perp, "find", lambda pair, client_id: None)
+    monkeypatch.setattr(desk.perp, "orders_since", lambda pair, since_ms: [])
+    desk.enter()
+    desk.loop(40)
+    assert (desk.carry.state, len(desk.perp.sent)) == (State.HALTED, 1)
+
+
 def test_a_perp_close_that_never_arrived_is_sent_again_after_the_grace_time() -> None:
     desk = Desk()
     desk.spot.script.extend([Answer.REFUSE, Answer.REFUSE])

@@ -11,7 +11,7 @@ from hedge_leg.core.ledger import Account
 from hedge_leg.core.states import State
 from hedge_leg.late_facts import MOST_READS, LateFacts
 from hedge_leg.ports import FundingPayment
-from tests.hedge_leg.desk import ONE, Desk, active
+from tests.hedge_leg.desk import ONE, Desk, Trade, active
 
 PAID, HALF = Decimal("0.25"), Decimal("0.5")
 MINUTE = 60_000
@@ -73,6 +73,23 @@ def test_of_many_carries_those_that_were_not_read_longest_have_their_turn() -> N
         desk.clock.sleep(60)
     assert len(read) == 3 * MOST_READS
     assert set(read[: 2 * MOST_READS + 5]) == set(many)
+
+
+def test_a_settlement_between_the_parts_of_the_entry_is_the_carrys() -> None:
+    desk = Desk()
+    assert desk.announce().allowed
+    desk.trades.append(Trade(1, working=True))
+    order = desk.perp.begin(-HALF)
+    desk.order_filled(order.order_id)
+    desk.loop(1)
+    pay(desk, "between")
+    desk.clock.sleep(2)
+    grown = replace(desk.perp.grow(order, -HALF), open=False, filled_ms=desk.clock.now_ms())
+    desk.perp.orders[0] = grown
+    desk.trades[-1].working = False
+    desk.order_filled(grown.order_id)
+    desk.loop(40)
+    assert received(desk) == [PAID]
 
 
 def test_settlements_at_other_intervals_than_before_are_all_taken_over() -> None:

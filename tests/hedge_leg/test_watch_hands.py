@@ -5,8 +5,10 @@ from decimal import Decimal
 import pytest
 
 from hedge_leg.core import events as ev
+from hedge_leg.core.reconcile import Kind
 from hedge_leg.core.states import State
 from hedge_leg.errors import JournalError
+from hedge_leg.operations import apply_findings, look
 from tests.hedge_leg.desk import ONE, Desk, Trade, active
 from tests.hedge_leg.fakes import ZERO, Answer
 
@@ -37,6 +39,22 @@ def test_a_position_that_its_orders_never_explain_halts_after_a_long_time() -> N
     desk.perp.stale = ZERO
     carry = desk.loop(60)
     assert (carry.state, len(desk.spot.sent), desk.perp.sent) == (State.HALTED, 1, [])
+
+
+@pytest.mark.parametrize("stale", [True, False])
+def test_reconcile_accepts_missing_spot_only_after_a_second_look(stale: bool) -> None:
+    desk = Desk()
+    active(desk)
+    desk.spot.stale = {"BTC": ZERO}
+    found = look(desk.engine, [])
+    assert [one.kind for one in found] == [Kind.SPOT_MISSING]
+    if stale:
+        desk.spot.stale = None
+    else:
+        desk.spot.cash["BTC"], desk.spot.stale = ZERO, None
+    apply_findings(desk.engine, desk.watch, found)
+    assert desk.hedged()
+    assert len(desk.spot.sent) == (1 if stale else 2)
 
 
 def test_one_stale_balance_does_not_halt_and_a_lasting_one_does() -> None:

@@ -79,12 +79,13 @@ def joint_legs(carry: Carry, sight: Sight, policy: Policy, mode: Mode) -> tuple[
     short, held, rules = carry.short_qty, carry.spot_qty, sight.rules
     perp = PerpLeg.FLAT if not short else PerpLeg.SHORT if short > 0 else PerpLeg.LONG
     px = reference_px(carry, sight)
-    if not rules.tradable(lots_down(max(held, ZERO), rules.lot), px):
+    sale_px = px * (1 - policy.retry_slippage)  # a venue values a limit order at its limit
+    if not rules.tradable(lots_down(max(held, ZERO), rules.lot), sale_px):
         return perp, SpotLeg.FLAT
     gap = held - short
     if abs(gap) <= tolerance(carry, rules, policy, mode):
         return perp, SpotLeg.EQUAL
-    if not rules.tradable(_lots_of(gap, held, rules.lot), px):
+    if not rules.tradable(_lots_of(gap, held, rules.lot), sale_px if gap > 0 else px):
         return perp, SpotLeg.EQUAL  # no order could make it smaller
     return perp, SpotLeg.UNDER if gap < 0 else SpotLeg.OVER
 

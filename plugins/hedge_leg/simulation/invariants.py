@@ -89,7 +89,9 @@ def _positions(monitor: Monitor, pair: str) -> None:
     if short != carry.short_qty:
         raise Broken(4, f"{pair} is short {short}, carry {carry.carry_id} believes {carry.short_qty}")
     there = world.spot.balances.get(carry.facts.base, ZERO)
-    swept = gap.market.rules.lot if world.spot.by_hand.get(carry.facts.base) else ZERO  # seen beyond a lot
+    rules = gap.market.rules  # a hand may have sold a remainder, too: less than an order's worth
+    swept = max(rules.lot, rules.min_notional / gap.market.spot_px())
+    swept = swept if world.spot.by_hand.get(carry.facts.base) else ZERO
     left, _cost = remainder(world.host.engine, carry.facts.base)
     if abs(there - left - carry.spot_qty) > swept + _EXACT:
         raise Broken(4, f"{there} {carry.facts.base} on the account, carry believes {carry.spot_qty}")

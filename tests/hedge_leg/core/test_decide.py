@@ -78,6 +78,15 @@ def test_a_gap_that_the_market_would_not_take_counts_as_hedged() -> None:
     assert isinstance(decide(carry(sold("1"), *bought("0.96")), SIGHT, POLICY).events[0], ev.Hedged)
 
 
+def test_spot_whose_sale_is_worth_the_minimum_only_at_the_middle_is_not_offered() -> None:
+    least = RULES.min_notional / PX  # at the limit price of a sale it is worth less
+    over, wide = (
+        str((1 + least * times).quantize(Decimal("0.0001"))) for times in map(Decimal, ("1", "1.02"))
+    )
+    assert decide(carry(sold("1"), *bought(over), HEDGED), SIGHT, POLICY) == Decision()
+    assert order(carry(sold("1"), *bought(wide), HEDGED)).side is Side.SELL
+
+
 def test_too_much_spot_is_sold_while_opening() -> None:
     found = order(carry(sold("1"), *bought("1.2")))
     assert (found.side, found.qty, found.purpose) == (Side.SELL, Decimal("0.2"), Purpose.UNWIND)
