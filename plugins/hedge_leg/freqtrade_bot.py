@@ -113,7 +113,11 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     one_pot = not live and settings.paper.spot_balance is None
 
     def account() -> tuple[Decimal, Decimal]:
-        strategy.wallets.update()
+        try:
+            strategy.wallets.update()
+        except FreqtradeException as error:
+            text = f"freqtrade's wallet cannot be read: {type(error).__name__}"
+            raise VenueUnavailable(text) from error
         return exact(strategy.wallets.get_total(host.quote)), exact(strategy.wallets.get_free(host.quote))
 
     try:

@@ -23,7 +23,11 @@ def moving(perp: float, spot: float, *, negative_funding: bool = False) -> tuple
     """Return the market whose prices move by these factors within the hour from 14:00 on, and stay there."""
     folder = Path(mkdtemp(prefix="moving-market-"))
     copytree(market()[0], folder, dirs_exist_ok=True)
-    for found, factor in ((folder.glob(_SPOT), spot), (folder.rglob(_PERP), perp), (folder.rglob(_MARK), perp)):
+    for found, factor in (
+        (folder.glob(_SPOT), spot),
+        (folder.rglob(_PERP), perp),
+        (folder.rglob(_MARK), perp),
+    ):
         for path in found:
             _move(path, factor)
     if negative_funding:

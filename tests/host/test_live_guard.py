@@ -14,7 +14,7 @@ import pytest
 from hedge_leg.core.states import State
 from tests.host.guard_world import apart, guarded, moving, tripped
 from tests.host.live_harness import PAIR, STRATEGIES, Rig
-from tests.host.live_world import PERP_POST, SPOT_POST, assert_settled, loop_safely, opened, rule
+from tests.host.live_world import assert_settled, loop_safely, opened, rule
 from tests.host.test_live_commands import hedge_leg
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -25,12 +25,13 @@ def test_a_falling_margin_shrinks_both_legs_then_leaves_and_the_next_run_remembe
     with guarded(tmp_path, {"price_jump": 0}, {"leverage": 3.0}, candles=moving(1.25, 1.25)) as made:
         opened(made)
         full = made.carry().short_qty
-        loop_safely(made, 22, 3 * MINUTE)
+        made.advance(52 * MINUTE)
+        loop_safely(made, 9, 5 * MINUTE)
         assert len(tripped(made, f"margin_shrink@{PAIR}")) == 1
         assert float(made.carry().short_qty / full) == pytest.approx(0.5, abs=0.01)
         assert made.carry().state is State.ACTIVE
         assert len(made.trade().orders) == 2, "one entry, one reduction: it is not shrunk again and again"
-        loop_safely(made, 4, 3 * MINUTE)
+        loop_safely(made, 5, 5 * MINUTE)
         assert len(tripped(made, f"margin_leave@{PAIR}")) == 1
         assert made.carry().state is State.IDLE
         assert made.trade().exit_reason == "guard_margin_leave"
@@ -77,7 +78,10 @@ def failing(*paths: str) -> Callable[[Rig], Any]:
     def upset(made: Rig) -> None:
         before = len(made.exchange.audit("taken"))
         made.exchange.plan(
-            *(rule({"method": "GET", "path": path}, {"kind": "error_before", "status": 503}, times=None) for path in paths)
+            *(
+                rule({"method": "GET", "path": path}, {"kind": "error_before", "status": 503}, times=None)
+                for path in paths
+            )
         )
         loop_safely(made, 12, 61.0)
         assert len(made.exchange.audit("taken")) == before, "nothing is traded on missing data"
@@ -93,16 +97,33 @@ def resized(made: Rig) -> None:
     loop_safely(made, 6, 61.0)
 
 
+def old_candles(made: Rig) -> None:
+    """Let perp candles fail for four hours."""
+    made.exchange.plan(
+        rule(
+            {"method": "GET", "path": "/fapi/v1/klines"}, {"kind": "error_before", "status": 503}, times=None
+        )
+    )
+    loop_safely(made, 4, HOUR)
+    assert tripped(made, f"stale_data@{PAIR}")
+    assert len(made.exchange.audit("filled")) == 2, "nothing is traded on missing data"
+    made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
+    loop_safely(made, 3, 61.0)
+
+
 CASES = {
     "price jump": Case(
         {"price_jump": 0.03, "price_jump_action": "shrink"},
         f"price_jump@{PAIR}",
-        loops(14, 5 * MINUTE),
+        loops(8, 16 * MINUTE),
         market=(1.05, 1.05),
         share=0.5,
     ),
     "basis": Case(
-        {"basis_bps": 80, "basis_action": "leave"}, f"basis@{PAIR}", loops(14, 5 * MINUTE), market=(1.012, 1.0)
+        {"basis_bps": 80, "basis_action": "leave"},
+        f"basis@{PAIR}",
+        loops(8, 16 * MINUTE),
+        market=(1.012, 1.0),
     ),
     "slippage": Case(
         {"slippage_bps": 0.01, "slippage_action": "leave"},
@@ -110,16 +131,20 @@ CASES = {
         loops(2, 5.0),
         changes={"stake_amount": 60_000.0},
     ),
-    "spot fails": Case({"venue_failures": 4, "venue_failures_action": "leave"}, "venue_failures@spot", failing("/api/v3/*")),
+    "spot fails": Case(
+        {"venue_failures": 4, "venue_failures_action": "leave"}, "venue_failures@spot", failing("/api/v3/*")
+    ),
     "perp account fails": Case(
-        {"venue_failures": 4, "venue_failures_action": "leave"}, "venue_failures@perp", failing("/fapi/*/positionRisk")
+        {"venue_failures": 4, "venue_failures_action": "leave"},
+        "venue_failures@perp",
+        failing("/fapi/*/positionRisk", "/fapi/v1/income", "/fapi/v1/allOrders", "/fapi/v1/userTrades"),
     ),
     "spot account is old": Case({"stale_action": "leave"}, "stale_data@spot", failing("/api/v3/account")),
-    "candles are old": Case({"stale_action": "shrink"}, f"stale_data@{PAIR}", lambda made: old_candles(made), share=0.5),
+    "candles are old": Case({"stale_action": "shrink"}, f"stale_data@{PAIR}", old_candles, share=0.5),
     "funding flipped": Case(
         {"funding_flip_hours": 2},
         f"funding_flip@{PAIR}",
-        loops(9, HOUR),
+        loops(6, HOUR),
         market=(0.98, 1.0),
         negative_funding=True,
     ),
@@ -133,23 +158,11 @@ CASES = {
 }
 
 
-def old_candles(made: Rig) -> None:
-    """Let perp candles fail for four hours."""
-    made.exchange.plan(
-        rule({"method": "GET", "path": "/fapi/v1/klines"}, {"kind": "error_before", "status": 503}, times=None)
-    )
-    loop_safely(made, 4, HOUR)
-    assert tripped(made, f"stale_data@{PAIR}")
-    assert len(made.exchange.audit("filled")) == 2, "nothing is traded on missing data"
-    made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
-    loop_safely(made, 3, 61.0)
-
-
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_broken_limit_rings_once_and_both_legs_shrink_or_leave(tmp_path: Path, name: str) -> None:
     case = CASES[name]
     candles = moving(*case.market, negative_funding=case.negative_funding)
-    with guarded(tmp_path, case.guard, candles=candles, **case.changes) as made:
+    with guarded(tmp_path, case.guard | {"cool_down_min": 600}, candles=candles, **case.changes) as made:
         made.start()
         loop_safely(made)
         carry = made.carry()

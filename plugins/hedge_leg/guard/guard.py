@@ -111,7 +111,10 @@ class Guard:
             if age is None:
                 return "the guard has seen no candle of the pair"
             prices = self._look(plan.pair, plan.symbol, rows, float(plan.px))
-            judged = judge_pair(self.limits, PairSight(plan.pair, 1.0, 1.0, *prices, age))
+            negative_h = self._negative_h(rows)  # where nothing is held, leaving costs nothing
+            judged = judge_pair(
+                self.limits, PairSight(plan.pair, 1.0, 1.0, *prices, age, negative_h, 0.0, 0.0)
+            )
             day = self.money.judge_day()
             self.memory.judge(plan.pair, judged)
             self.memory.note(day)
@@ -146,7 +149,7 @@ class Guard:
             prices = self._look(pair, carry.facts.symbol, rows, rate)
             if carry.state is not State.ACTIVE:
                 return None
-            negative_h = float(rows.negative_funding_h[rows.last_closed(now_ms)]) if rows else float("nan")
+            negative_h = self._negative_h(rows)
             age = candle_age(rows, self._now())
             flips = 0 < self.limits.funding_flip_h <= negative_h
             pnl = pnl_bps(rows, now_ms) if rows is not None and flips else float("nan")
@@ -162,11 +165,14 @@ class Guard:
                     return f"guard_{limit_of(trip.row.breaker)}"
             return None
 
+    def _negative_h(self, rows: SignalRows | None) -> float:
+        return float("nan") if rows is None else float(rows.negative_funding_h[rows.last_closed(self._now())])
+
     def _see(self, pair: str, judged: Sequence[Judgement], *, known: bool) -> None:
         """Remember whether everything that a trade of this pair relies on could be read just now."""
         blind = any(one.breached is None for one in judged if one.limit is not Limit.FUNDING_FLIP)
         stale = any(one.limit is Limit.STALE_DATA and one.breached for one in judged)
-        failing = self.spot.health.failures or self.perp_health.failures or self.engine.broken
+        failing = self.engine.broken or not (self.spot.health.answers and self.perp_health.answers)
         self._readable.discard(pair)
         if known and not (blind or stale or failing):
             self._readable.add(pair)

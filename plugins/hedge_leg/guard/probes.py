@@ -28,6 +28,7 @@ class Health:
     clock: Clock
     failures: int = 0
     last_error: str = ""
+    account_known: bool = True  # whether the last read of the account succeeded
     read_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,9 +47,16 @@ class Health:
 
     def account(self, call: Callable[[], _T]) -> _T:
         """Pass a read of the account on; its success is remembered."""
+        self.account_known = False
         answer = self.heard(call)
+        self.account_known = True
         self.read_ms = self.clock.now_ms()
         return answer
+
+    @property
+    def answers(self) -> bool:
+        """Return whether the last call and the last read of the account were answered."""
+        return self.account_known and not self.failures
 
     def sight(self, *, account_due: bool) -> VenueSight:
         """Return what is seen of the venue; `account_due`: its account is read regularly now."""
