@@ -16,6 +16,7 @@ from tests.host.guard_world import apart, guarded, moving, tripped
 from tests.host.live_harness import PAIR, STRATEGIES, Rig
 from tests.host.live_world import assert_settled, loop_safely, opened, rule
 from tests.host.test_live_commands import hedge_leg
+from tests.host.test_live_upheavals import jumping
 
 MINUTE, HOUR = 60.0, 3600.0
 DIRECTED = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
@@ -51,6 +52,36 @@ def test_a_falling_margin_shrinks_both_legs_then_leaves_and_the_next_run_remembe
         assert "margin_shrink" in told
         loop_safely(made, 2)
         assert made.carry().state is State.ACTIVE, "a reset takes effect beside the running bot"
+        assert_settled(made)
+
+
+@pytest.mark.parametrize("factor", [1.4, 0.6], ids=["rally", "crash"])
+def test_forty_percent_in_an_hour_at_leverage_3_ends_without_a_liquidation(
+    tmp_path: Path, factor: float
+) -> None:
+    own = {"leverage": 3.0, "roll_distance": 0.25}
+    with guarded(tmp_path, {"transfer_drift": 0.2}, own, candles=moving(factor, factor)) as made:
+        opened(made)
+        made.advance(52 * MINUTE)
+        loop_safely(made, 14, 5 * MINUTE)
+        assert not made.exchange.audit("liquidated")
+        assert len(tripped(made, f"price_jump@{PAIR}")) == 1
+        assert len(made.engine.carries) == 1, "nothing is opened into the jump"
+        assert made.carry().state is (State.IDLE if factor > 1 else State.ACTIVE)
+        assert apart(made) == []
+        assert_settled(made)
+        if factor < 1:  # the short has won what the coins have lost
+            assert "from perp to spot" in tripped(made, "transfer@all")[0]
+            assert not made.exchange.audit("deposited", "withdrawn"), "advice only"
+
+
+def test_a_gap_beyond_liquidation_has_the_spot_sold_in_the_first_loop(tmp_path: Path) -> None:
+    with guarded(tmp_path, {}, {"leverage": 3.0}, candles=jumping()) as made:
+        opened(made)
+        made.advance(112 * MINUTE + 31)  # the mark follows when its hourly candle closes
+        assert made.exchange.audit("liquidated")
+        loop_safely(made)
+        assert made.spot("BTC") < made.engine.spot.rules("BTC/USDT").lot
         assert_settled(made)
 
 

@@ -69,6 +69,7 @@ class Guard:
     cost_bps: float
     _readable: set[str] = field(default_factory=set)  # pairs whose inputs could be read at the last look
     _asked_ms: dict[str, int] = field(default_factory=dict)
+    _failed: dict[str, str] = field(default_factory=dict)  # pair -> why the guard itself failed
     _entered: set[str] = field(init=False)
     _next: dict[str, int] = field(default_factory=dict)
 
@@ -106,6 +107,8 @@ class Guard:
             self.memory.catch_up()
             if self.memory.error:
                 return f"the guard cannot write its table: {self.memory.error}"
+            for pair, error in self._failed.items():
+                return f"the guard failed on {pair}: {error}"
             rows = self.rows_of(plan.pair)
             age = candle_age(rows, self._now())
             if age is None:
@@ -132,11 +135,16 @@ class Guard:
     ) -> str | None:
         """Judge an open pair, once a loop; return why it must be left now, None to hold it. Never raises."""
         try:
-            return self._exit_reason(trade, rows, rate, now_ms, pnl_bps)
+            reason = self._exit_reason(trade, rows, rate, now_ms, pnl_bps)
+            self._failed.pop(trade.pair, None)
+            return reason
         except Exception as error:  # freqtrade lets what `should_exit` raises through: the loop would end
             logger.exception("pair=%s the guard failed", trade.pair)
             self._readable.discard(trade.pair)
-            self.engine.notify(f"{trade.pair}: the guard failed, look at it: {error}")
+            if trade.pair not in self._failed:
+                text = f"{trade.pair}: the guard failed, no new entries until it works: {error}"
+                self.engine.notify(text)
+            self._failed[trade.pair] = str(error)
             return None
 
     def _exit_reason(
