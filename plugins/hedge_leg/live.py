@@ -25,7 +25,7 @@ from hedge_leg.core.ledger import Account
 from hedge_leg.core.states import Mode, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, VenueUnavailable
-from hedge_leg.gate import EntryPlan, announce, request_exit
+from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
 from hedge_leg.late_facts import FORGOTTEN_MS
 from hedge_leg.leg import FeatureSource, History, HistorySource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
@@ -78,14 +78,18 @@ class LiveLeg:
 
     def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:  # noqa: ARG002
         """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""
+        verdict = self.entry_verdict(pair, amount, rate, leverage)
+        log = logger.info if verdict.allowed else logger.warning
+        log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
+        return verdict.allowed
+
+    def entry_verdict(self, pair: str, amount: float, rate: float, leverage: float) -> Verdict:
+        """Ask the gate; an entry that it allows is journaled."""
         plan = EntryPlan(
             *(pair, self.symbol_of(pair), exact(amount), exact(rate), exact(leverage)),
             fixed_cost=self.fixed_cost,
         )
-        verdict = announce(self.engine, plan, observe_only=self.observe_only)
-        log = logger.info if verdict.allowed else logger.warning
-        log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
-        return verdict.allowed
+        return announce(self.engine, plan, observe_only=self.observe_only)
 
     def confirm_exit(self, pair: str, reason: str, now_ms: int) -> bool:  # noqa: ARG002
         """Sell the spot leg first; the user is told when that refuses the exit."""
