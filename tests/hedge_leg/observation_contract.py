@@ -26,9 +26,7 @@ class ObservationContract:
         """Run statements past the journal."""
         raise NotImplementedError
 
-    def test_records_come_back_equal_after_a_restart_beside_the_events(
-        self, url: str
-    ) -> None:
+    def test_records_come_back_equal_after_a_restart_beside_the_events(self, url: str) -> None:
         journal = open_journal(url)
         log = SqlObservations(journal)
         journal.append("c1", 0, [announced()])

@@ -44,7 +44,7 @@ def test_a_score_is_what_a_plain_recomputation_gives(days: int) -> None:
         notional = 2 * figures.perp_mid
         assert abs(found.worst_basis_bps - (max(ahead) - gap(look)) * 20_000 / notional) < TIGHT
         assert found.net == found.basis_pnl + found.funding - found.cost
-        turnover = figures.perp_sell_px, closing.figures.perp_buy_px  # type: ignore[operator]
+        turnover = figures.perp_sell_px, closing.figures.perp_buy_px
         assert None not in turnover
         slippage = 2 * 4 * D("0.01")  # half a spread on each of four fills
         fees = (2 * (turnover[0] + turnover[1]) * 5) / 10_000  # type: ignore[operator]
