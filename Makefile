@@ -20,7 +20,7 @@ SEED ?= 1
 RUNS ?= 1000000
 LOG := user_data/logs/backtest.log
 
-.PHONY: docs-test walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,7 +61,6 @@ test: $(INSTALLED) lint types imports tests ## lint, types, import contracts, al
 lint: $(INSTALLED)
 	$(BIN)/ruff check plugins tests user_data/strategies user_data/hyperopts tools
 	$(BIN)/ruff format --check plugins tests user_data/strategies user_data/hyperopts tools
-	$(BIN)/hadolint docker/Dockerfile
 
 types: $(INSTALLED)
 	$(BIN)/mypy
@@ -71,9 +70,6 @@ imports: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(BIN)/pytest -n 2
-
-docs-test: $(INSTALLED) ## every command of README, docs and docker/compose.yml, run; an installation by the README
-	@DOCS_TEST=1 $(BIN)/pytest tests/ship
 
 crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, and all pairs of faults
 	@CRASH_MATRIX=full $(BIN)/pytest -q tests/hedge_leg/test_crash_matrix.py

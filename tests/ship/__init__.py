@@ -1,1 +1,0 @@
-"""What a user is given: containers, documentation, an installation by the README."""
