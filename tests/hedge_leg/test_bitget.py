@@ -147,11 +147,11 @@ def test_no_passphrase_and_unknown_exchanges_are_refused() -> None:
         build_client("bitget", Credentials("k", "s"))
     with pytest.raises(ConfigError, match="not known to ccxt"):
         build_client("bitgett", KEYS)
-    with pytest.raises(ConfigError, match="no '-' in client order ids"):
-        build_client("okx", KEYS)
+    with pytest.raises(ConfigError, match="FREQTRADE__HEDGE_LEG__PASSWORD"):
+        build_client("okx", Credentials("k", "s"))
 
 
-@pytest.mark.parametrize("name", ["binance", "bitget"])
+@pytest.mark.parametrize("name", ["binance", "bitget", "okx", "bybit"])
 def test_overlays_hold_no_secret_and_name_one_exchange_for_both_legs(name: str) -> None:
     found = overlay(name)
     assert found["exchange"]["name"] == found["hedge_leg"]["exchange"]["name"] == name

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from hedge_leg.adapters.ccxt_calls import number
-from hedge_leg.adapters.ccxt_client import dialect_of, strict
+from hedge_leg.adapters.ccxt_client import strict
+from hedge_leg.adapters.ccxt_dialects import dialect_of
 from hedge_leg.adapters.ccxt_errors import answer_of, classify
 from hedge_leg.adapters.ccxt_refusals import Kind, Refusals, perp_refusals, spot_refusals
 from hedge_leg.errors import ConfigError, VenueRefused, VenueUnavailable
 
 _PERMISSION_CODES = frozenset({"-2015", "40014", "40018", "10005"})
+OKX_IDS = frozenset({"okx", "okxus", "myokx"})
+_OKX_LEVELS = {"1": "spot mode", "3": "multi-currency margin", "4": "portfolio margin"}
+_BYBIT_MARGIN = {"isolated": "ISOLATED_MARGIN", "cross": "REGULAR_MARGIN"}
 
 
 class _Refused(Exception):
@@ -96,6 +100,10 @@ def _spot_findings(side: _Side, pairs: Sequence[tuple[str, str]]) -> Iterator[st
         rights = side.maybe(client.sapiGetAccountApiRestrictions) or {}
         if rights.get("enableSpotAndMarginTrading") is False:
             yield f"{side.name}: the API key may not trade: enable spot trading for it"
+    if client.id in OKX_IDS:
+        yield from _okx_key_findings(side)
+    if client.id == "bybit":
+        yield from _bybit_key_findings(side, "Spot", "spot trading")
     for pair, symbol in pairs:
         if symbol not in markets or not markets[symbol].get("spot"):
             yield f"{side.name}: no spot market {symbol} for {pair}: take the pair off the whitelist"
@@ -118,6 +126,10 @@ def _perp_findings(side: _Side, pairs: Sequence[str], margin_mode: str) -> Itera
     )
     if client.id in ("binance", "binanceusdm"):
         yield from _binance_findings(side)
+    if client.id in OKX_IDS:
+        yield from _okx_findings(side)
+    if client.id == "bybit":
+        yield from _bybit_findings(side, margin_mode)
     if not known:
         return
     if _hedged(side, known[0]):
@@ -147,8 +159,53 @@ def _binance_findings(side: _Side) -> Iterator[str]:
         yield f"{side.name}: multi-assets mode is on: switch the account to single-asset mode"
 
 
+def _okx_config(side: _Side) -> dict[str, Any]:
+    """Return OKX's account configuration; VenueUnavailable when it cannot be read: never taken as good."""
+    rows = side.ask(side.client.privateGetAccountConfig).get("data") or []
+    if not rows:
+        raise VenueUnavailable(f"{side.name} cannot be checked: no account configuration")
+    found: dict[str, Any] = rows[0]
+    return found
+
+
+def _okx_key_findings(side: _Side) -> Iterator[str]:
+    account = _okx_config(side)
+    if "perm" in account and "trade" not in str(account["perm"]).split(","):
+        yield f"{side.name}: the API key may not trade: enable trading for it"
+    if account.get("enableSpotBorrow") in (True, "true") or account.get("autoLoan") in (True, "true"):
+        yield f"{side.name}: auto-borrow is on: switch it off, a hedge is bought with money"
+
+
+def _okx_findings(side: _Side) -> Iterator[str]:
+    level = str(_okx_config(side).get("acctLv"))
+    if level != "2":
+        name = _OKX_LEVELS.get(level, "unknown")
+        yield f"{side.name}: the account level is {level} ({name}): switch the account to futures mode (2)"
+
+
+def _bybit_key_findings(side: _Side, section: str, what: str) -> Iterator[str]:
+    key = side.ask(side.client.privateGetV5UserQueryApi).get("result") or {}
+    if str(key.get("readOnly")) == "1" or not (key.get("permissions") or {}).get(section):
+        yield f"{side.name}: the API key may not trade: enable {what} for it"
+
+
+def _bybit_findings(side: _Side, margin_mode: str) -> Iterator[str]:
+    account = side.ask(side.client.privateGetV5AccountInfo).get("result") or {}
+    if str(account.get("unifiedMarginStatus")) not in ("3", "4", "5", "6"):
+        yield f"{side.name}: this is a classic account: upgrade it to the unified trading account"
+        return
+    mode = account.get("marginMode")
+    if mode != _BYBIT_MARGIN.get(margin_mode):
+        yield f"{side.name}: the margin mode is {mode}, not {margin_mode}: switch the account's"
+    yield from _bybit_key_findings(side, "ContractTrade", "contract trading")
+
+
 def _hedged(side: _Side, pair: str) -> bool:
     client = side.client
+    if client.id == "bybit":
+        query = {"category": "linear", "symbol": client.market(pair)["id"]}
+        result = side.ask(lambda: client.privateGetV5PositionList(query)).get("result") or {}
+        return any(str(row.get("positionIdx", "0")) != "0" for row in result.get("list") or ())
     if client.has.get("fetchPositionMode"):
         return bool((side.maybe(lambda: client.fetch_position_mode(pair)) or {}).get("hedged"))
     if client.id == "bitget":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from hedge_leg.adapters.ccxt_client import dialect_of
+from hedge_leg.adapters.ccxt_dialects import dialect_of
 from hedge_leg.adapters.ccxt_errors import answer_of, classify, is_absent, is_clock, told
 from hedge_leg.adapters.ccxt_refusals import Refusals
 from hedge_leg.core.amounts import exact

@@ -5,12 +5,14 @@ sign. Orders are told with exact books: value and fee come from the account's tr
 filled quantity, or the order counts as not readable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from hedge_leg.adapters.ccxt_calls import Calls, Prices, Row, fee_of, history, number, text, up_to_ms
-from hedge_leg.adapters.ccxt_client import NO_RETRY, dialect_of, strict
+from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
+from hedge_leg.adapters.ccxt_dialects import dialect_of
 from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
 from hedge_leg.core.amounts import ZERO, exact
 from hedge_leg.core.events import PerpPart
@@ -38,6 +40,7 @@ class CcxtPerpVenue:
         self._client = strict(client)
         self._clock = clock
         self._dialect = dialect_of(self._client.id)
+        self._client.options = {**self._client.options, **self._dialect.options}
         self._calls = Calls(self._client, perp_refusals(self._client.id))
         self._prices = Prices(self._calls, clock)
         self._order_params = dict(self._dialect.order_params)
@@ -64,7 +67,11 @@ class CcxtPerpVenue:
         Only an order that is at its end is returned; one that still works is unknown until `find` tells.
         """
         amount = self._contracts(pair, qty)
-        params = {"reduceOnly": True, "clientOrderId": client_id, **self._order_params, **NO_RETRY}
+        try:
+            wire_id = self._dialect.client_ids.sent(client_id)
+        except ValueError as error:
+            raise VenueRefused(f"not sent: {error}", f"{Kind.LOCAL}:client-id") from None
+        params = {"reduceOnly": True, "clientOrderId": wire_id, **self._order_params, **NO_RETRY}
         self._calls.act(lambda: self._client.create_order(pair, "market", "buy", amount, None, params))
         # market orders are often answered before they fill, and never with their fees
         try:
@@ -94,11 +101,11 @@ class CcxtPerpVenue:
     def find(self, pair: str, client_id: str) -> PerpOrder | None:
         """Look one of our perp orders up by client id; None when the venue does not know it."""
         what = f"perp order {client_id}"
-        params = {"clientOrderId": client_id}
-        order = self._calls.look_up(what, lambda: self._client.fetch_order("", pair, params))
+        wire_id = self._dialect.client_ids.sent(client_id)
+        order = self._calls.look_up(what, lambda: self._dialect.look_up(self._client, pair, wire_id))
         if order is None:
             return None
-        if (order.get("clientOrderId") or client_id) != client_id:
+        if (order.get("clientOrderId") or wire_id) != wire_id:
             raise VenueUnavailable(f"{what}: the answer is about another order")
         return self._calls.read(what, lambda: self._with_trades(pair, order))
 
@@ -149,32 +156,42 @@ class CcxtPerpVenue:
         if has.get("fetchOrders"):
             rows = self._history(pair, client.fetch_orders, since_ms)
         else:
-            closed = (
-                client.fetch_canceled_and_closed_orders
+            named = self._dialect.ended or (
+                "fetch_canceled_and_closed_orders"
                 if has.get("fetchCanceledAndClosedOrders")
-                else client.fetch_closed_orders
+                else "fetch_closed_orders"
             )
+            closed = getattr(client, named)
             # open ones first: an order that ends in between is then in both, and read as ended
             open_rows = self._calls.rows(lambda: client.fetch_open_orders(pair))
-            ended = {text(row, "id"): row for row in self._history(pair, closed, since_ms)}
+            ended = {
+                text(row, "id"): row
+                for row in self._history(pair, closed, since_ms, self._dialect.ended_kinds)
+            }
             rows = [row for row in open_rows if row["id"] not in ended and row["timestamp"] >= since_ms]
             rows += ended.values()
             rows.sort(key=lambda row: int(number(row, "timestamp")))
         if not any(number(row, "filled") for row in rows):
             return tuple(self._order(pair, row, []) for row in rows)
         trades: dict[str, list[Row]] = {}
-        for trade in self._history(pair, client.fetch_my_trades, since_ms):
+        for trade in self._trades(pair, since_ms):
             trades.setdefault(text(trade, "order"), []).append(trade)
         return tuple(self._order(pair, row, trades.get(text(row, "id"), [])) for row in rows)
 
-    def _history(self, pair: str, fetch: Any, since_ms: int) -> list[Row]:
-        return history(
-            lambda start, end, limit: self._calls.rows(lambda: fetch(pair, start, limit, {"until": end})),
-            since_ms,
-            up_to_ms(self._clock, since_ms),
-            page=self._dialect.page,
-            window_ms=self._dialect.perp_window_ms,
-        )
+    def _trades(self, pair: str, since_ms: int) -> list[Row]:
+        return self._history(pair, self._client.fetch_my_trades, since_ms, self._dialect.perp_trade_kinds)
+
+    def _history(
+        self, pair: str, fetch: Any, since_ms: int, kinds: Sequence[Mapping[str, Any]] = ({},)
+    ) -> list[Row]:
+        """Return the rows of every kind, each kind read as one history."""
+        until_ms = up_to_ms(self._clock, since_ms)
+        size = {"page": self._dialect.page, "window_ms": self._dialect.perp_window_ms}
+
+        def page(kind: Mapping[str, Any], start: int, end: int, limit: int) -> Sequence[Row]:
+            return self._calls.rows(lambda: fetch(pair, start, limit, {**kind, "until": end}))
+
+        return [row for kind in kinds for row in history(partial(page, kind), since_ms, until_ms, **size)]
 
     def _with_trades(self, pair: str, order: Row) -> PerpOrder:
         """Return one order with the trades that the venue has of it."""
@@ -182,10 +199,13 @@ class CcxtPerpVenue:
         if not number(order, "filled"):
             return self._order(pair, order, [])
         order_id = text(order, "id")
-        params = {self._dialect.order_trades: order_id}
-        rows = self._calls.rows(lambda: self._client.fetch_my_trades(pair, None, self._dialect.page, params))
+        rows: list[Row] = []
+        fetch, page = self._client.fetch_my_trades, self._dialect.page
+        for kind in self._dialect.perp_trade_kinds:
+            params = {self._dialect.order_trades: order_id, **kind}
+            rows += self._calls.rows(partial(fetch, pair, None, page, params))
         if len(rows) >= self._dialect.page:
-            rows = self._history(pair, self._client.fetch_my_trades, int(number(order, "timestamp")))
+            rows = self._trades(pair, int(number(order, "timestamp")))
         return self._order(pair, order, [row for row in rows if row.get("order") == order_id])
 
     def _order(self, pair: str, order: Row, trades: Sequence[Row]) -> PerpOrder:
@@ -213,7 +233,7 @@ class CcxtPerpVenue:
             fee += self._cleared(pair, {text(trade, "id") for trade in trades}, parts[-1].filled_ms)
         return PerpOrder(
             order_id=text(order, "id"),
-            client_id=str(order.get("clientOrderId") or ""),
+            client_id=self._dialect.client_ids.read(str(order.get("clientOrderId") or "")),
             qty=sign * qty,
             value=value,
             fee=fee,

@@ -10,7 +10,8 @@ from typing import Any
 
 from hedge_leg.adapters import ccxt_markets
 from hedge_leg.adapters.ccxt_calls import Calls, Prices, Row, fee_of, history, number, text, up_to_ms
-from hedge_leg.adapters.ccxt_client import NO_RETRY, dialect_of, strict
+from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
+from hedge_leg.adapters.ccxt_dialects import dialect_of
 from hedge_leg.adapters.ccxt_errors import is_not_open
 from hedge_leg.adapters.ccxt_refusals import Kind, spot_refusals
 from hedge_leg.core.amounts import exact
@@ -82,7 +83,7 @@ class CcxtSpotVenue:
     def place(self, intent: OrderIntent) -> OrderReport:
         """Send an IOC limit order once. Raises VenueRefused or OutcomeUnknown."""
         qty, limit_px = self._checked(intent)
-        params = {"clientOrderId": intent.client_id, "timeInForce": "IOC", **NO_RETRY}
+        params = {"clientOrderId": self._wire_id(intent), "timeInForce": "IOC", **NO_RETRY}
         order = self._calls.act(
             lambda: self._client.create_order(intent.symbol, "limit", intent.side, qty, limit_px, params)
         )
@@ -99,10 +100,10 @@ class CcxtSpotVenue:
 
     def find(self, intent: OrderIntent) -> OrderReport | None:
         """Look an order up by its client id; None when the venue says that it does not know it."""
-        params = {"clientOrderId": intent.client_id}
-        # not None as id: ccxt's Bitget joins it to a text when the order is not found
+        wire_id = self._wire_id(intent)
         order = self._calls.look_up(
-            f"order {intent.client_id}", lambda: self._client.fetch_order("", intent.symbol, params)
+            f"order {intent.client_id}",
+            lambda: self._dialect.look_up(self._client, intent.symbol, wire_id),
         )
         if order is None:
             return None
@@ -113,10 +114,10 @@ class CcxtSpotVenue:
 
     def cancel(self, intent: OrderIntent) -> None:
         """Ask to cancel; an order that is not open any more is no error. VenueUnavailable otherwise."""
-        params = {"clientOrderId": intent.client_id, **NO_RETRY}
+        params = {self._dialect.cancel_by: self._wire_id(intent), **NO_RETRY}
         self._calls.look_up(
             f"cancel {intent.client_id}",
-            lambda: self._client.cancel_order("", intent.symbol, params),
+            lambda: self._client.cancel_order(self._dialect.cancel_id, intent.symbol, params),
             gone=is_not_open,
         )
 
@@ -126,7 +127,7 @@ class CcxtSpotVenue:
             f"open orders of {symbol}",
             lambda: self._calls.rows(lambda: self._client.fetch_open_orders(symbol)),
         )
-        return frozenset(str(row["clientOrderId"]) for row in rows if row.get("clientOrderId"))
+        return frozenset(self._our_id(row) for row in rows if row.get("clientOrderId"))
 
     def orders_of(self, symbol: str, client_ids: Set[str], since_ms: int) -> Sequence[OrderReport]:
         """Return every order since then that bears one of the client ids: a repeated request made two."""
@@ -157,7 +158,7 @@ class CcxtSpotVenue:
     def _report(self, intent: OrderIntent, order: Row) -> OrderReport | None:
         """Return the report of an order's row; None when it does not tell enough, ValueError if wrong."""
         order_id = text(order, "id")
-        if (order.get("clientOrderId") or intent.client_id) != intent.client_id:
+        if (self._our_id(order) or intent.client_id) != intent.client_id:
             raise ValueError("the answer is about another order")
         status = order.get("status")
         if status not in _FINAL | _LIVE or order.get("filled") is None:
@@ -212,11 +213,9 @@ class CcxtSpotVenue:
         }
 
     def _read_orders(self, symbol: str, client_ids: Set[str], since_ms: int) -> tuple[OrderReport, ...]:
-        client = self._client
-        fetch = client.fetch_orders if client.has.get("fetchOrders") else client.fetch_closed_orders
         found: list[OrderReport] = []
-        for row in self._history(symbol, since_ms, {}, fetch):
-            client_id = str(row.get("clientOrderId") or "")
+        for row in self._ended(symbol, since_ms):
+            client_id = self._our_id(row)
             if client_id not in client_ids:
                 continue
             side, qty = Side(text(row, "side")), number(row, "amount")
@@ -225,6 +224,26 @@ class CcxtSpotVenue:
                 raise ValueError(f"the state of order {client_id} is not told")
             found.append(report)
         return tuple(found)
+
+    def _ended(self, symbol: str, since_ms: int) -> list[Row]:
+        """Return the rows of ended orders (of all orders, where the venue tells all at once)."""
+        client, named = self._client, self._dialect.ended
+        if named:
+            fetch = getattr(client, named)
+        else:
+            fetch = client.fetch_orders if client.has.get("fetchOrders") else client.fetch_closed_orders
+        kinds = self._dialect.ended_kinds
+        return [row for kind in kinds for row in self._history(symbol, since_ms, kind, fetch)]
+
+    def _wire_id(self, intent: OrderIntent) -> str:
+        """Return the client id as the venue takes it; VenueRefused, before anything left, when it cannot."""
+        try:
+            return self._dialect.client_ids.sent(intent.client_id)
+        except ValueError as error:
+            raise VenueRefused(f"not sent: {error}", f"{Kind.LOCAL}:client-id") from None
+
+    def _our_id(self, order: Row) -> str:
+        return self._dialect.client_ids.read(str(order.get("clientOrderId") or ""))
 
     def _read_trades(self, symbol: str, since_ms: int) -> tuple[SpotTrade, ...]:
         return tuple(
