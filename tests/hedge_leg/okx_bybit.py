@@ -1,6 +1,7 @@
 """Answers of OKX and Bybit, as their API documentation shows them, for tests without a network."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +20,7 @@ OKX_SWAP = _OKX | {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "settleCcy": "
 OKX_SWAP |= {"ctMult": "1", "ctValCcy": "BTC", "ctType": "linear", "uly": "BTC-USDT", "lever": "100"}
 OKX_SWAP |= {"tickSz": "0.1", "lotSz": "0.01", "minSz": "0.01"}
 OKX_ACCOUNT = {"acctLv": "2", "posMode": "net_mode", "perm": "read_only,trade", "autoLoan": False, "uid": "7"}
-BYBIT_SPOT = {
+BYBIT_SPOT: dict[str, Any] = {
     "symbol": "BTCUSDT",
     "baseCoin": "BTC",
     "quoteCoin": "USDT",
@@ -37,7 +38,12 @@ BYBIT_SPOT |= {
     },
     "priceFilter": {"tickSize": "0.01"},
 }
-BYBIT_SWAP = {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "status": "Trading", "baseCoin": "BTC"}
+BYBIT_SWAP: dict[str, Any] = {
+    "symbol": "BTCUSDT",
+    "contractType": "LinearPerpetual",
+    "status": "Trading",
+    "baseCoin": "BTC",
+}
 BYBIT_SWAP |= {"quoteCoin": "USDT", "settleCoin": "USDT", "launchTime": "1585526400000", "deliveryTime": "0"}
 BYBIT_SWAP |= {
     "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
@@ -98,7 +104,7 @@ def _bybit_instruments(params: dict[str, Any]) -> Any:
     return {"category": params["category"], "list": rows, "nextPageCursor": ""}
 
 
-_TELL = {"okx": okx, "bybit": bybit}
+_TELL: dict[str, Callable[[Any], Reply]] = {"okx": okx, "bybit": bybit}
 _KNOWN: dict[str, dict[str, Any]] = {
     "okx": {
         "/api/v5/public/time": [{"ts": str(NOW_MS)}],
