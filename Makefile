@@ -18,9 +18,17 @@ WALK ?= --train 180d --test 90d
 DAYS ?= 30
 SEED ?= 1
 RUNS ?= 1000000
+DRAWS ?= 300
+# The market of `make parity` and of the sweep's bench: the recorded one if it is there, else DATA.
+RECORDED := $(wildcard ../shared/data/binance_1h)
+PARITY_DATA ?= $(or $(RECORDED),$(DATA))
+PARITY_RANGE ?= $(if $(RECORDED),20210101-20241231,$(TIMERANGE))
+BENCH_RANGE ?= $(if $(RECORDED),20200101-20241231,$(TIMERANGE))
+# A python that has vectorbt, in an environment of its own: make bench VECTORBT=/somewhere/bin/python
+VECTORBT ?=
 LOG := user_data/logs/backtest.log
 
-.PHONY: walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: parity walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,8 +85,15 @@ crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, 
 
 bench: data ## speed of backtests, features, report and of the live spot leg, measured now
 	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)
+	@PYTHONPATH=. tools/with-paper-exchange $(PARITY_DATA) $(BIN)/python tools/bench_sweep.py \
+		--datadir $(PARITY_DATA) --timerange $(BENCH_RANGE) --folds-timerange $(PARITY_RANGE) \
+		$(if $(VECTORBT),--vectorbt $(VECTORBT))
 	@PYTHONPATH=. $(BIN)/python tools/bench_hedge.py --datadir $(DATA)
 	@PYTHONPATH=. $(BIN)/python tools/bench_exchange.py
+
+parity: data ## the sweep against freqtrade's backtest on random draws, trade by trade (DRAWS, SEED)
+	@PYTHONPATH=. tools/with-paper-exchange $(PARITY_DATA) nice -n 15 $(BIN)/python tools/parity.py \
+		--datadir $(PARITY_DATA) --timerange $(PARITY_RANGE) --draws $(DRAWS) --seed $(SEED)
 
 demo: $(INSTALLED) ## a live carry on a local exchange: killed between the fills, restarted, closed, accounted for
 	@PYTHONPATH=. $(BIN)/python tools/demo.py

@@ -16,6 +16,7 @@ from carry.sweep import layout as at
 from carry.sweep.history import History, PairWindow, window
 from carry.sweep.joint import signals_of
 from carry.sweep.kernel import run
+from carry.sweep.kernel_desk import new_desk
 from carry.sweep.layout import Limits, Terms
 from carry.sweep.market import DAY_MS, Bools, MarketArrays, market_arrays, on_grid
 from carry.sweep.results import SetResult
@@ -94,7 +95,7 @@ def evaluate(
     market.signals.slots = settings.max_open_trades
     terms = terms_of(settings, market.pairs)
     space = market.signals.strategy.space
-    records, fills = np.empty((_FIRST_RECORDS, at.RECORD_WIDTH)), np.empty((4 * _FIRST_RECORDS, 4))
+    desk = new_desk(len(market.pairs), _FIRST_RECORDS)
     arrays = market.arrays
     daily, figures = np.empty(int(arrays.day[-1]) + 1), np.empty(3)
     midnights = (int(arrays.at_ms[0]) // DAY_MS + np.arange(len(daily))) * DAY_MS
@@ -106,13 +107,10 @@ def evaluate(
         sizes = market.signals.sizes(parameters, market.lay)
         signals = (entry, hold, market.known, market.fillable)
         while True:
-            status, trades, filled = run(
-                arrays, terms, limits, sizes, *signals, records, fills, daily, figures
-            )
+            status, trades, filled = run(arrays, terms, limits, sizes, *signals, desk, daily, figures)
             if status != at.FULL:
                 break
-            records = np.empty((2 * len(records), at.RECORD_WIDTH))
-            fills = np.empty((2 * len(fills), 4))
+            desk = new_desk(len(market.pairs), 2 * len(desk.records))
         if status == at.STAKE_TOO_HIGH:
             raise UsageError("the stake is too high for the exchange's leverage brackets: give a smaller one")
         marked = ~np.isnan(daily)
@@ -122,8 +120,8 @@ def evaluate(
                 pairs=market.pairs,
                 wallet=settings.wallet,
                 at_ms=arrays.at_ms,
-                records=records[:trades].copy(),
-                fills=fills[:filled].copy(),
+                records=desk.records[:trades].copy(),
+                fills=desk.fills[:filled].copy(),
                 day_ms=midnights[marked],
                 equity=daily[marked],
                 deepest=float(figures[0]),

@@ -8,15 +8,15 @@ signals of the candle before; on the last candle nothing opens, and what is left
 
 import math
 
-import numpy as np
-
 from carry.sweep import layout as at
 from carry.sweep import market as on
+from carry.sweep.compiling import compiled
 from carry.sweep.kernel_desk import (
     FILLED,
     OPEN,
     TRADES,
     Desk,
+    begin,
     force_exits,
     set_turns,
     try_close,
@@ -38,9 +38,8 @@ from carry.sweep.kernel_exits import (
     V_ROW,
     V_SETTLED,
     V_SPOT,
-    V_WIDTH,
 )
-from carry.sweep.layout import Bools, Floats, Limits, Sizes, Terms, compiled
+from carry.sweep.layout import Bools, Floats, Limits, Sizes, Terms
 from carry.sweep.market import MarketArrays
 
 
@@ -54,12 +53,11 @@ def run(
     hold: Bools,
     known: Bools,
     fillable: Bools,
-    records: Floats,
-    fills: Floats,
+    desk: Desk,
     daily: Floats,
     figures: Floats,
 ) -> tuple[int, int, int]:
-    """Simulate one parameter set; return (status, trades, fills) and fill the last four.
+    """Simulate one parameter set; return (status, trades, fills) and fill the last three.
 
     `entry`, `hold`, `known`, `fillable`: (pairs, candles), decided at each candle's close. All capital is
     marked at each close where every held pair's spot was traded: `daily` (days,) has the last mark of each
@@ -67,11 +65,9 @@ def run(
     """
     candles, pairs = market.hot.shape[:2]
     step_ms = float(market.at_ms[1] - market.at_ms[0]) if candles > 1 else 1.0
-    views, held = np.zeros((pairs, V_WIDTH)), np.zeros(pairs, np.bool_)
-    order, counts, money = np.zeros(pairs, np.int64), np.zeros(3, np.int64), np.zeros(1)
-    rolled, turn = np.full(pairs, -2, np.int64), np.arange(pairs)
-    states = np.zeros((pairs, at.STATE_WIDTH))
-    desk = Desk(states, views, held, order, rolled, counts, money, records, fills)
+    views, held, order, counts, money = desk.views, desk.held, desk.order, desk.counts, desk.money
+    rolled, turn, records, fills = desk.rolled, desk.turn, desk.records, desk.fills
+    begin(desk)
     first, last, days, hot = market.first, market.last, market.day, market.hot
     peak, deepest, exposed, marks = terms.wallet, 0.0, 0.0, 1
     daily[:] = math.nan

@@ -9,7 +9,8 @@ import math
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
-from carry.sweep.layout import Floats, Terms, compiled
+from carry.sweep.compiling import compiled
+from carry.sweep.layout import Floats, Terms
 from carry.sweep.market import MarketArrays
 
 
@@ -57,7 +58,9 @@ def begin_instant(state: Floats, market: MarketArrays, terms: Terms, pair: int, 
 @compiled
 def settle_instant(state: Floats, market: MarketArrays, terms: Terms, pair: int, row: int) -> None:
     """Work out the books after all fills of the row's instant."""
-    amount, entry_value, spot_qty, spot_cost, net, realized, notional = state[at.BEFORE : at.BEFORE + 7]
+    amount, entry_value = state[at.BEFORE], state[at.BEFORE + 1]
+    spot_qty, spot_cost = state[at.BEFORE + 2], state[at.BEFORE + 3]
+    net, realized, notional = state[at.BEFORE + 4], state[at.BEFORE + 5], state[at.BEFORE + 6]
     in_qty, in_value = state[at.IN_QTY], state[at.IN_VALUE]
     out_qty, out_value = state[at.OUT_QTY], state[at.OUT_VALUE]
     fees = (in_value + out_value) * terms.fee

@@ -11,11 +11,12 @@ import numpy as np
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
+from carry.sweep.compiling import compiled
 from carry.sweep.kernel_books import enter, leave, round_to
-from carry.sweep.kernel_exits import LIQUIDATION, NONE, ROLL, STOP, TRAILING_STOP, exit_reason, watch
+from carry.sweep.kernel_exits import LIQUIDATION, NONE, ROLL, STOP, TRAILING_STOP, V_WIDTH, exit_reason, watch
 from carry.sweep.kernel_resize import lower_stop, note_fill, recalculate, resize, wanted_exposure
 from carry.sweep.kernel_stake import entry_amount, liquidation_price
-from carry.sweep.layout import Bools, Floats, Ints, Limits, Reason, Sizes, Terms, compiled
+from carry.sweep.layout import Bools, Floats, Ints, Limits, Reason, Sizes, Terms
 from carry.sweep.market import MarketArrays
 
 _FORCED = int(Reason.FORCE_EXIT)
@@ -29,11 +30,37 @@ class Desk(NamedTuple):
     views: Floats  # (pairs, V_WIDTH)
     held: Bools
     order: Ints  # the first counts[OPEN] are open pairs
+    turn: Ints  # the order in which the pairs are processed
     rolled: Ints  # row of the last roll, per pair
     counts: Ints  # open pairs, closed trades, fills
     money: Floats  # profit of closed trades
     records: Floats
     fills: Floats
+
+
+def new_desk(pairs: int, trades: int) -> Desk:
+    """Return the tables for runs over so many pairs, with room for so many trades; runs may share it."""
+    return Desk(
+        states=np.zeros((pairs, at.STATE_WIDTH)),
+        views=np.zeros((pairs, V_WIDTH)),
+        held=np.zeros(pairs, dtype=np.bool_),
+        order=np.zeros(pairs, dtype=np.int64),
+        turn=np.zeros(pairs, dtype=np.int64),
+        rolled=np.zeros(pairs, dtype=np.int64),
+        counts=np.zeros(3, dtype=np.int64),
+        money=np.zeros(1),
+        records=np.empty((trades, at.RECORD_WIDTH)),
+        fills=np.empty((4 * trades, 4)),
+    )
+
+
+@compiled
+def begin(desk: Desk) -> None:
+    """Clear the desk: nothing held, nothing done."""
+    desk.states[:], desk.views[:] = 0.0, 0.0
+    desk.counts[:], desk.money[:] = 0, 0.0
+    for pair in range(desk.held.shape[0]):
+        desk.held[pair], desk.turn[pair], desk.rolled[pair] = False, pair, -2
 
 
 @compiled
@@ -143,7 +170,7 @@ def _closed(desk: Desk, market: MarketArrays, terms: Terms, pair: int, row: int,
 @compiled
 def force_exits(desk: Desk, market: MarketArrays, terms: Terms) -> None:
     """Close what is left at each pair's last open, earliest listed pair first."""
-    for pair in np.argsort(market.first, kind="mergesort"):
+    for pair in market.leaving:
         if desk.held[pair]:
             _closed(desk, market, terms, pair, market.last[pair], _FORCED)
 
@@ -202,8 +229,10 @@ def close_pair(
 @compiled
 def set_turns(held: Bools, order: Ints, count: int, turn: Ints) -> None:
     """Write the order in which the pairs are processed: open ones first."""
-    turn[:count] = order[:count]
-    size = count
+    size = 0
+    for k in range(count):
+        turn[k] = order[k]
+        size += 1
     for pair in range(held.shape[0]):
         if not held[pair]:
             turn[size] = pair

@@ -8,8 +8,9 @@ import math
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
+from carry.sweep.compiling import compiled
 from carry.sweep.kernel_books import marked_net
-from carry.sweep.layout import Floats, Limits, Reason, Terms, compiled
+from carry.sweep.layout import Floats, Limits, Reason, Terms
 from carry.sweep.market import MarketArrays
 
 NONE, ROLL, LIQUIDATION = int(Reason.NONE), int(Reason.ROLL), int(Reason.LIQUIDATION)

@@ -11,10 +11,11 @@ from numba import objmode
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
+from carry.sweep.compiling import allocating, compiled
 from carry.sweep.decimals import recalculated, reduction
 from carry.sweep.kernel_books import enter, floor_to, leave, round_to
 from carry.sweep.kernel_stake import balances, checked_amount, liquidation_price, stake_bounds, stake_for
-from carry.sweep.layout import Floats, Ints, Terms, compiled
+from carry.sweep.layout import Floats, Ints, Terms
 from carry.sweep.market import MarketArrays
 
 
@@ -37,7 +38,7 @@ def note_fill(fills: Floats, count: int, trade: float, row: int, qty: float, px:
     return count + 1
 
 
-@compiled
+@allocating
 def recalculate(state: Floats, fills: Floats, count: int) -> None:
     """Set freqtrade's stake and opening rate from the trade's fills, and lower its stop."""
     own = fills[:count]
@@ -124,7 +125,7 @@ def _growth(
     return checked_amount(terms, pair, px, leverage, change, available, 0.0, state[at.STAKE])
 
 
-@compiled
+@allocating
 def _cut(state: Floats, market: MarketArrays, terms: Terms, pair: int, row: int, kept: float) -> float:
     """Return the base units to take off so that the share `kept` is left; 0 where too little would be."""
     margin, amount, stake = state[at.STAKE] * (1.0 - kept), state[at.AMOUNT], state[at.STAKE]

@@ -7,8 +7,9 @@ cut to whole lots and the last bit can decide a lot.
 import math
 
 from carry.sweep import layout as at
+from carry.sweep.compiling import compiled
 from carry.sweep.kernel_books import floor_to
-from carry.sweep.layout import Floats, Ints, Terms, compiled
+from carry.sweep.layout import Floats, Ints, Terms
 
 NO_LEVERAGE = -1.0
 

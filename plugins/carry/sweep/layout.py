@@ -1,16 +1,10 @@
 """Columns of the kernel's tables: the state of one pair's trade, and the record of a closed one."""
 
-import warnings
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
-
-# Decimal sums of a resize are left to Python; numba warns of threads, of which there are none.
-warnings.filterwarnings("ignore", message="Code running in object mode won't allow parallel")
-compiled = njit(cache=True, error_model="numpy")
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -53,6 +53,7 @@ class MarketArrays(NamedTuple):
     day: Ints  # (candles,) UTC day of the close, counted from the first; midnight belongs to the day it ends
     first: Ints  # (pairs,) first row with data; trading starts one row later
     last: Ints  # (pairs,) last row with data
+    leaving: Ints  # (pairs,) the order in which freqtrade closes what is left at the end: as they came in
     hot: Floats  # (candles, pairs, columns H_*)
     cold: Floats  # (candles, pairs, columns C_*)
 
@@ -81,7 +82,7 @@ def market_arrays(
     first = (np.array(starts) - grid[0]) // step
     last = (np.array(ends) - grid[0]) // step
     day = (grid + step - 1) // DAY_MS
-    return MarketArrays(grid, day - day[0], first, last, hot, cold)
+    return MarketArrays(grid, day - day[0], first, last, np.argsort(first, kind="stable"), hot, cold)
 
 
 def on_grid(values: npt.NDArray[Any], startup: int, size: int, first: int) -> npt.NDArray[Any]:
