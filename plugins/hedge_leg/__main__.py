@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hedge_leg.commands_guard import reset_breaker
 from hedge_leg.commands_operate import reconcile, unwind, verify_journal
 from hedge_leg.commands_show import statement_command, status
 from hedge_leg.commands_simulate import simulate
@@ -50,6 +51,7 @@ app.command("status")(status)
 app.command("statement")(statement_command)
 app.command("reconcile")(reconcile)
 app.command("unwind")(unwind)
+app.command("reset-breaker")(reset_breaker)
 app.command("verify-journal")(verify_journal)
 app.command("simulate")(simulate)
 

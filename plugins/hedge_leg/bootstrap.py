@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, cast
+from urllib.parse import quote as url_quoted
 
 from hedge_leg.adapters.account_check import check_account
 from hedge_leg.adapters.ccxt_client import build_client
@@ -24,7 +24,14 @@ from hedge_leg.adapters.sql_journal import open_journal
 from hedge_leg.config import HedgeLegConfig, layered
 from hedge_leg.core.amounts import exact
 from hedge_leg.engine import Engine
-from hedge_leg.ports import Clock, Journal, PerpVenue, SpotVenue
+from hedge_leg.guard.guard import PERP, SPOT, Guard
+from hedge_leg.guard.memory import Memory
+from hedge_leg.guard.money import Money
+from hedge_leg.guard.probes import Health, HeardPerp, HeardSpot
+from hedge_leg.guard.sights import Prices
+from hedge_leg.live_market import SpotPrices
+from hedge_leg.ports import Clock, GuardLog, Journal, PerpVenue, SpotVenue
+from hedge_leg.recorded import SignalRows
 from hedge_leg.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -63,7 +70,7 @@ def journal_url(settings: HedgeLegConfig, user_data: Path, *, dry_run: bool) -> 
     if settings.journal_url:
         return settings.journal_url
     name = "hedge_leg.dryrun.sqlite" if dry_run else "hedge_leg.sqlite"
-    return f"sqlite:///{quote(str((user_data / name).resolve()))}"  # SQLAlchemy decodes the path
+    return f"sqlite:///{url_quoted(str((user_data / name).resolve()))}"  # SQLAlchemy decodes the path
 
 
 def spot_client(settings: HedgeLegConfig, host: HostConfig, credentials: Credentials | None) -> Any:
@@ -176,3 +183,34 @@ def watch_for(settings: HedgeLegConfig, engine: Engine) -> Watch:
 def fixed_cost(settings: HedgeLegConfig) -> Decimal:
     """Return the fixed cost of one carry, quote."""
     return exact(settings.costs.fixed_per_trade)
+
+
+def listen(engine: Engine) -> tuple[HeardSpot, Health]:
+    """Let every call of an engine to its venues be counted; return what is heard of either."""
+    heard = HeardSpot(engine.spot, cast("SpotPrices", engine.spot), Health(SPOT, engine.clock))
+    perp = Health(PERP, engine.clock)
+    engine.spot, engine.perp = heard, HeardPerp(engine.perp, perp)
+    return heard, perp
+
+
+def guard_for(
+    settings: HedgeLegConfig,
+    engine: Engine,
+    log: GuardLog,
+    heard: tuple[HeardSpot, Health],
+    *,
+    spot_px: Callable[[str], Decimal | None],
+    rows_of: Callable[[str], SignalRows | None],
+    account: Callable[[], tuple[Decimal, Decimal]],
+    quote: str,
+    one_pot: bool,
+    adjusts: Callable[[bool], None],
+) -> Guard | None:
+    """Return the risk guard of a trading bot, None where it is switched off. Raises JournalError."""
+    if not settings.guard.enabled:
+        return None
+    prices: dict[str, Prices] = {}
+    memory = Memory(log, settings.guard.limits(), engine)
+    money = Money(engine, memory, prices, spot_px, account, quote, one_pot)
+    leverage, cost_bps = exact(settings.leverage), settings.costs.side_bps
+    return Guard(engine, memory, money, *heard, spot_px, rows_of, leverage, cost_bps, adjusts)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedge_leg.bootstrap import journal_url
+from hedge_leg.commands_guard import DryRun, LayeredConfigs, guard_log, tripped_breakers
 from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData, write_json
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.config_files import existing, read_files, settings_of, trades_for_real
@@ -21,10 +22,6 @@ from hedge_leg.core.carry import Carry
 from hedge_leg.errors import ConfigError
 from hedge_leg.statement import Line, Statement, alive_within, read_carries, statement
 
-LayeredConfigs = Annotated[
-    list[Path], typer.Option("-c", "--config", help="freqtrade's configuration files.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="The journal of dry-runs.")]
 _ABREAST = 4  # carries side by side
 _NO_CONFIG: list[Path] = []
 _MONEY = Decimal("0.00000001")
@@ -44,6 +41,7 @@ def status(
     Example: hedge-leg status --userdir user_data --json status.json
     """
     settings, carries = _read(config, userdir, journal, dry_run=dry_run)
+    breakers = tripped_breakers(guard_log(config, userdir, journal, dry_run=dry_run))
     shown = [carry for carry in carries if closed or carry.alive]
     now_ms = _now_ms(carries)
     rows = [_status_row(statement(carry, settings, now_ms)) for carry in shown]
@@ -54,6 +52,8 @@ def status(
     for carry in shown:
         for text in carry.alarms.values():
             typer.echo(f"{carry.carry_id} alarm: {text}")
+    for line in breakers:
+        typer.echo(line)
     _write(json_file, rows)
 
 
@@ -76,6 +76,8 @@ def _status_row(told: Statement) -> dict[str, Any]:
         "basis P&L": result.basis_pnl,
         "funding": result.funding,
         "fees": result.fees_perp + result.fees_spot,
+        "rebalancing": told.rebalancing,
+        "of net": told.rebalancing_share,
         "net": result.net,
         "unhedged USD s": unhedged.total_usd_s,
         "worst USD": unhedged.worst_notional,
@@ -131,12 +133,15 @@ def statement_command(
 def summary(told: Statement) -> str:
     """Return the totals and checks of a statement as text."""
     result, sums = told.result, ", ".join(f"{asset} {_shown(qty)}" for asset, qty in told.residuals.items())
+    share = told.rebalancing_share
     verdict = "as they must" if told.balanced else "THE BOOKS ARE WRONG"
     cash = ", ".join(f"{asset} {_shown(qty)}" for asset, qty in told.cash.items())
     return (
         f"  basis {result.basis_pnl:.8f} + funding {result.funding:.8f} - perp fees {result.fees_perp:.8f}"
         f" - spot fees {result.fees_spot:.8f} - borrow {result.borrow:.8f} - fixed {result.fixed:.8f}"
         f" = net {result.net:.8f}\n"
+        f"  of the fees {told.rebalancing:.8f} for rebalancing"
+        f"{'' if share is None else f', {share:.2%} of the net before it'}\n"
         f"  postings sum to {sums} ({verdict}); cash {cash}\n"
         f"  unhedged {told.exposure.total_usd_s:.2f} USD x s, at most {told.exposure.worst_notional:.2f} USD"
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from carry.costs import CostModel
 from carry.errors import UsageError
@@ -17,6 +17,7 @@ from hedge_leg.core.amounts import SMALLEST_LOT, Bps, exact
 from hedge_leg.core.mirror import HedgeTerms
 from hedge_leg.core.plan import Policy
 from hedge_leg.errors import ConfigError
+from hedge_leg.guard_config import GuardConfig
 
 MAX_LEVERAGE = 3.0
 
@@ -96,6 +97,20 @@ class HedgeLegConfig(BaseModel):
     exchange: ExchangeConfig = ExchangeConfig()
     execution: ExecutionConfig = ExecutionConfig()
     paper: PaperConfig = PaperConfig()
+    guard: GuardConfig = GuardConfig()
+
+    @model_validator(mode="after")
+    def _readable_in_time(self) -> "HedgeLegConfig":
+        """Refuse a guard that would trip between two regular reads of the account."""
+        stale, every = (
+            self.guard.account_stale_sec,
+            max(self.execution.spot_check_sec, self.execution.perp_check_sec),
+        )
+        if 0 < stale < 2 * every:
+            raise ValueError(
+                f"guard.account_stale_sec {stale:g} is below two checks of the account ({every:g} s each)"
+            )
+        return self
 
     def terms(self, base: str) -> HedgeTerms:
         """Return the exact terms of the hedge of one coin."""
@@ -160,6 +175,8 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _known_fields(str(first["loc"][0]) if len(first["loc"]) > 1 else "")
         return f"configuration field {path} is not known: allowed are {', '.join(known)}"
+    if first["type"] == "value_error":
+        return f"configuration field {path}: {first['msg'].removeprefix('Value error, ')}"
     return f"configuration field {path} is {first['input']!r}: {first['msg'].lower()}"
 
 
@@ -171,5 +188,6 @@ def _known_fields(section: str) -> list[str]:
         "exchange": ExchangeConfig,
         "execution": ExecutionConfig,
         "paper": PaperConfig,
+        "guard": GuardConfig,
     }
     return list(sections.get(section, HedgeLegConfig).model_fields)

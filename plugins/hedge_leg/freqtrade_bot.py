@@ -28,14 +28,26 @@ from carry.market import (
 )
 from hedge_leg.adapters.credentials import Credentials
 from hedge_leg.adapters.dry_perp import DryPerpVenue
-from hedge_leg.bootstrap import HostConfig, dry_engine, fixed_cost, live_engine, watch_for
+from hedge_leg.adapters.sql_guard import SqlGuardLog
+from hedge_leg.bootstrap import (
+    HostConfig,
+    dry_engine,
+    fixed_cost,
+    guard_for,
+    journal_url,
+    listen,
+    live_engine,
+    watch_for,
+)
 from hedge_leg.config import HedgeLegConfig
+from hedge_leg.core.amounts import exact
 from hedge_leg.errors import ConfigError, VenueUnavailable
 from hedge_leg.leg import History, HistorySource
-from hedge_leg.live import LiveLeg, host_trade
+from hedge_leg.live import LiveLeg
 from hedge_leg.live_booking import LiveTrade
 from hedge_leg.live_history import LongSeries
 from hedge_leg.live_market import SpotMarket, SpotPrices, live_features, settled_stamps, settlements
+from hedge_leg.live_trades import host_trade
 from hedge_leg.ports import PerpOrder
 from hedge_leg.sentinel import Sentinel
 from hedge_leg.trade_view import epoch_ms_of
@@ -82,6 +94,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         perp = DryPerpVenue(_filled_orders, lambda pair, since: _settlements(exchange, pair, since))
         engine = dry_engine(settings, host, perp, notify)
 
+    heard = listen(engine)
     spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
 
     # a store of its own: `spot` forgets what is older than freqtrade's candles
@@ -97,6 +110,37 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     watch = watch_for(settings, engine)
     live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
     idle_s = settings.execution.idle_after_sec
+    one_pot = not live and settings.paper.spot_balance is None
+
+    def account() -> tuple[Decimal, Decimal]:
+        try:
+            strategy.wallets.update()
+        except FreqtradeException as error:
+            text = f"freqtrade's wallet cannot be read: {type(error).__name__}"
+            raise VenueUnavailable(text) from error
+        return exact(strategy.wallets.get_total(host.quote)), exact(strategy.wallets.get_free(host.quote))
+
+    strategy.resizes = strategy.position_adjustment_enable
+
+    def adjusts(on: bool) -> None:  # the guard shrinks by it; a strategy may not use it itself
+        strategy.position_adjustment_enable = strategy.resizes or on
+
+    try:
+        guard = guard_for(
+            settings,
+            engine,
+            SqlGuardLog(journal_url(settings, host.user_data, dry_run=not live)),
+            heard,
+            spot_px=spot.px,
+            rows_of=strategy._rows.get,
+            account=account,
+            quote=host.quote,
+            one_pot=one_pot,
+            adjusts=adjusts,
+        )
+    except BaseException:
+        engine.journal.close()
+        raise
     leg = LiveLeg(
         engine,
         watch,
@@ -112,7 +156,8 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         observe_only=settings.mode == "observer",
         refresh_wallets=strategy.wallets.update,
         sentinel=Sentinel(watch.tick_alone, idle_s=idle_s) if live else None,
-        one_pot=not live and settings.paper.spot_balance is None,
+        one_pot=one_pot,
+        guard=guard,
     )
     exchange.get_funding_fees = _pairs_funding(leg, exchange.get_funding_fees)
     return leg

@@ -33,11 +33,13 @@ from carry.rules import ExitPolicy, ExitReason, fills_at_settlement
 from hedge_leg.adapters.credentials import take_credentials
 from hedge_leg.config import HedgeLegConfig, read_config
 from hedge_leg.errors import HedgeError
+from hedge_leg.freqtrade_exits import liquidated_first
 from hedge_leg.leg import Leg
 from hedge_leg.pair_exit import pair_exit
 from hedge_leg.recorded import SignalRows
 from hedge_leg.recorded_leg import RecordedLeg
-from hedge_leg.sizing import Capital, capital, entry_stake, most_stake
+from hedge_leg.resizing import stake_change
+from hedge_leg.sizing import Capital, capital, entry_stake
 from hedge_leg.trade_view import epoch_ms_of
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,9 @@ class HedgedStrategy(IStrategy):
         except HedgeError as error:
             raise OperationalException(str(error)) from error
         self._leg: Leg | None = None
+        self.resizes = (
+            True  # whether `resize` is asked; a bot's guard may need position adjustment without it
+        )
         self._rows: dict[str, SignalRows] = {}
         self._failure: str | None = None
 
@@ -259,15 +264,15 @@ class HedgedStrategy(IStrategy):
         high, liquidation_px = kwargs.get("high"), trade.liquidation_price
         if trade.is_short and high is not None and liquidation_px and high >= liquidation_px:
             kwargs["high"] = self.leg.liquidation_high(trade.pair, epoch_ms_of(current_time), high)
-        begun = self.leg.exit_to_finish(trade.pair)
-        if begun is not None:
-            return [ExitCheckTuple(ExitType.CUSTOM_EXIT, begun)]
+        rows = self._rows.get(trade.pair)  # none: a trading bot without data decides nothing
+        urgent = self.leg.urgent_exit(trade, rows, rate, current_time)
+        if urgent is not None:
+            return [ExitCheckTuple(ExitType.CUSTOM_EXIT, urgent)]
         exits: list[ExitCheckTuple] = super().should_exit(trade, rate, current_time, **kwargs)
         if exits:
-            exits = [_liquidated_first(check, trade, kwargs.get("high")) for check in exits]
+            exits = [liquidated_first(check, trade, kwargs.get("high")) for check in exits]
             if any(check.exit_type is ExitType.EXIT_SIGNAL for check in exits):
                 return exits
-        rows = self._rows.get(trade.pair)  # none: a trading bot without data decides nothing
         reason = pair_exit(self.leg, self.hedge, rows, trade, rate, current_time) if rows else None
         if reason is not None:
             exits.insert(0, ExitCheckTuple(ExitType.CUSTOM_EXIT, reason.value))
@@ -276,19 +281,8 @@ class HedgedStrategy(IStrategy):
     def adjust_trade_position(
         self, trade: Trade, current_time: datetime, *args: Any, max_stake: float, **kwargs: Any
     ) -> float | None:
-        """Resize both legs as the strategy asks, but never while spot is not traded or beyond the cash."""
-        if not self.leg.may_resize(trade.pair, epoch_ms_of(current_time)):
-            return None
-        try:
-            there = self._capital()
-        except HedgeError as error:
-            logger.warning("%s: not resized, the spot account cannot be read: %s", trade.pair, error)
-            return None
-        allowed = min(max_stake, most_stake(self.hedge, there, trade.leverage, there.free))
-        change = self.resize(trade, current_time, allowed)
-        change = change if change is None or change < 0 else min(change, allowed)
-        qty = -(change or 0.0) * trade.leverage / kwargs["current_rate"]
-        return change if change and self.leg.resize_asked(trade.pair, qty) else None
+        """Resize both legs as strategy and guard ask, never while spot is not traded or beyond the cash."""
+        return stake_change(self, trade, current_time, max_stake, kwargs["current_rate"])
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -304,12 +298,3 @@ class HedgedStrategy(IStrategy):
                 self._failure = failure
             else:
                 self.dp.send_msg(failure, always_send=True)
-
-
-def _liquidated_first(check: ExitCheckTuple, trade: Trade, high: float | None) -> ExitCheckTuple:
-    """Return a liquidation where freqtrade saw a stop that lies beyond the liquidation price."""
-    liquidation_px = trade.liquidation_price
-    stopped = check.exit_type is ExitType.STOP_LOSS and trade.is_short and high is not None
-    if stopped and liquidation_px and liquidation_px <= min(high, trade.stop_loss):
-        return ExitCheckTuple(ExitType.LIQUIDATION)
-    return check

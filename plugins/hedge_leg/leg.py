@@ -6,6 +6,7 @@ strategy's rules, sizing and exits are the same code for both.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import pandas as pd
@@ -50,8 +51,15 @@ class Leg(Protocol):
         """Return whether the perp may be closed now; a live leg has sold the spot then."""
         ...
 
-    def exit_to_finish(self, pair: str) -> str | None:
-        """Return the reason of an exit that was begun and has to be finished; None normally."""
+    def urgent_exit(self, trade: Any, rows: SignalRows | None, rate: float, now: datetime) -> str | None:
+        """Return why a pair must be left before its rules are asked; None normally, always in a backtest.
+
+        An exit that was begun and has to be finished, or the risk guard's.
+        """
+        ...
+
+    def size_limit(self, pair: str, held: float) -> float:
+        """Return the most base units that a pair may have: inf, `held` (no growth), or less (shrink)."""
         ...
 
     def settled_between(self, pair: str, after_ms: int, until_ms: int) -> bool:

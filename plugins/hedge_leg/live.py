@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -25,15 +26,16 @@ from hedge_leg.core.ledger import Account
 from hedge_leg.core.states import Mode, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, VenueUnavailable
-from hedge_leg.gate import EntryPlan, announce, request_exit
+from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
+from hedge_leg.guard.guard import Guard
 from hedge_leg.late_facts import FORGOTTEN_MS
 from hedge_leg.leg import FeatureSource, History, HistorySource
 from hedge_leg.live_booking import LiveTrade, book, decomposition, show_open
-from hedge_leg.live_trades import TradeBook, repair_order_ids
+from hedge_leg.live_trades import TradeBook, host_trade, repair_order_ids
 from hedge_leg.recorded import SignalRows, Stamps
 from hedge_leg.sentinel import Sentinel
-from hedge_leg.trade_view import OrderView, epoch_ms_of
-from hedge_leg.watch import HostOrder, HostTrade, Watch, host_fills
+from hedge_leg.trade_view import epoch_ms_of
+from hedge_leg.watch import Watch, host_fills
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class LiveLeg:
     observe_only: bool = False
     sentinel: Sentinel | None = None
     refresh_wallets: Callable[[], None] = lambda: None
+    guard: Guard | None = None
     one_pot: bool = False  # a dry-run whose one wallet pays for both legs, as a backtest's does
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
@@ -82,7 +85,12 @@ class LiveLeg:
             *(pair, self.symbol_of(pair), exact(amount), exact(rate), exact(leverage)),
             fixed_cost=self.fixed_cost,
         )
-        verdict = announce(self.engine, plan, observe_only=self.observe_only)
+        refusal = self.guard.entry_refusal(plan) if self.guard is not None else ""
+        verdict = (
+            Verdict(False, refusal)
+            if refusal
+            else announce(self.engine, plan, observe_only=self.observe_only)
+        )
         log = logger.info if verdict.allowed else logger.warning
         log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
         return verdict.allowed
@@ -139,6 +147,8 @@ class LiveLeg:
             self._rebook()
             self._show()
             self.trades.commit()
+            if self.guard is not None:
+                self.guard.tick()
 
     def _wake_host(self) -> None:
         """Let freqtrade read its wallet again where its trade is larger than the position really is.
@@ -218,12 +228,18 @@ class LiveLeg:
                 trade.set_custom_data(key, value)
         self._shown[trade.id] = shown
 
-    def exit_to_finish(self, pair: str) -> str | None:
-        """Return why freqtrade must go on leaving a pair's perp: a rollback, or an exit half done."""
-        carry = self.engine.of_pair(pair)
-        if carry is None or carry.state is not State.CLOSING or carry.short_qty <= 0:
+    def urgent_exit(self, trade: Any, rows: SignalRows | None, rate: float, now: datetime) -> str | None:
+        """Return why freqtrade must leave a pair: a rollback, an exit half done, or the guard."""
+        carry = self.engine.of_pair(trade.pair)
+        if carry is not None and carry.state is State.CLOSING and carry.short_qty > 0:
+            return "orphan_leg" if carry.mode is Mode.ROLLING_BACK else carry.why
+        if self.guard is None:
             return None
-        return "orphan_leg" if carry.mode is Mode.ROLLING_BACK else carry.why
+        return self.guard.exit_reason(trade, rows, rate, epoch_ms_of(now), partial(self.pnl_bps, trade))
+
+    def size_limit(self, pair: str, held: float) -> float:
+        """Return the most base units that the guard allows now; inf where it does not care."""
+        return float("inf") if self.guard is None else self.guard.size_limit(pair, held)
 
     def settled_between(self, pair: str, after_ms: int, until_ms: int) -> bool:
         """Return whether a settlement lies in (after, until]."""
@@ -278,19 +294,3 @@ class LiveLeg:
         if self.sentinel is not None:
             self.sentinel.stop()
         self.engine.journal.close()
-
-
-def host_trade(trade: LiveTrade) -> HostTrade:
-    """Return a trade of freqtrade as the loop takes it; partial fills of open orders count."""
-    orders = [_host_order(trade, order) for order in trade.orders if order.filled]
-    working = any(order.ft_is_open and order.ft_order_side == trade.entry_side for order in trade.orders)
-    return HostTrade(trade.id, trade.is_open, working, tuple(orders))
-
-
-def _host_order(trade: LiveTrade, order: OrderView) -> HostOrder:
-    enters = order.ft_order_side == trade.entry_side
-    qty, px = exact(order.safe_amount_after_fee), exact(order.safe_price)
-    rate = exact((trade.fee_open if enters else trade.fee_close) or 0.0)
-    filled = order.order_filled_utc or order.order_date_utc
-    signed = -qty if enters == bool(trade.is_short) else qty
-    return HostOrder(order.order_id, signed, px, qty * px * rate, epoch_ms_of(filled))

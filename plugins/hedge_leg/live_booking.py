@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from hedge_leg.core.accounts import books, exposure
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account
+from hedge_leg.core.rebalancing import rebalancing_cost, rebalancing_share
 from hedge_leg.trade_view import OrderView, TradeView, filled_orders
 
 
@@ -120,6 +121,10 @@ def decomposition(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> dict[str
         "retries": carry.retries,
         "rollbacks": carry.rollbacks,
     }
+    shown["rebalancing_cost"] = float(rebalancing_cost(carry))
+    share = rebalancing_share(carry, ledger.net)
+    if share is not None:
+        shown["rebalancing_share"] = float(share)
     if carry.first_sent_lag_ms is not None:
         shown["ms_to_spot_sent"] = carry.first_sent_lag_ms
     if carry.hedged_lag_ms is not None:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from hedge_leg.core.amounts import exact
 from hedge_leg.engine import Engine
 from hedge_leg.errors import VenueUnavailable
 from hedge_leg.live_booking import LiveTrade
 from hedge_leg.trade_view import OrderView, epoch_ms_of
+from hedge_leg.watch import HostOrder, HostTrade
 
 logger = logging.getLogger(__name__)
 
@@ -68,3 +70,19 @@ def _repair(engine: Engine, trades: TradeBook, trade: LiveTrade, order: OrderVie
         order.order_id = found[0]
         trades.commit()
         engine.notify(f"{trade.pair}: freqtrade's order without an id is {found[0]} on the exchange")
+
+
+def host_trade(trade: LiveTrade) -> HostTrade:
+    """Return a trade of freqtrade as the loop takes it; partial fills of open orders count."""
+    orders = [_host_order(trade, order) for order in trade.orders if order.filled]
+    working = any(order.ft_is_open and order.ft_order_side == trade.entry_side for order in trade.orders)
+    return HostTrade(trade.id, trade.is_open, working, tuple(orders))
+
+
+def _host_order(trade: LiveTrade, order: OrderView) -> HostOrder:
+    enters = order.ft_order_side == trade.entry_side
+    qty, px = exact(order.safe_amount_after_fee), exact(order.safe_price)
+    rate = exact((trade.fee_open if enters else trade.fee_close) or 0.0)
+    filled = order.order_filled_utc or order.order_date_utc
+    signed = -qty if enters == bool(trade.is_short) else qty
+    return HostOrder(order.order_id, signed, px, qty * px * rate, epoch_ms_of(filled))

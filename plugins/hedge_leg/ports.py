@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedge_leg.core.events import Event, PerpPart
+from hedge_leg.core.guard.breakers import GuardRow
 from hedge_leg.core.market import Book, MarketRules
 from hedge_leg.core.orders import OrderIntent, OrderReport
 
@@ -18,6 +19,7 @@ __all__ = [
     "Book",
     "Clock",
     "FundingPayment",
+    "GuardLog",
     "Journal",
     "MarketRules",
     "PerpOrder",
@@ -162,6 +164,18 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Release the lease and the connection."""
+        ...
+
+
+class GuardLog(Protocol):
+    """Append-only rows of the risk guard, numbered as they were written."""
+
+    def append(self, *rows: GuardRow) -> None:
+        """Make rows durable, all or none. JournalError: nothing was written."""
+        ...
+
+    def since(self, seq: int) -> Sequence[tuple[int, GuardRow]]:
+        """Return (number, row) of the rows after a number, oldest first. Raises JournalError."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The spot leg of a backtest: a pure fold over each trade's filled orders and the recorded candles."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,13 @@ class RecordedLeg:
         """Return whether spot is traded in the candle that opens now."""
         return self.markets[pair].traded_at(now_ms)
 
-    def exit_to_finish(self, pair: str) -> str | None:  # noqa: ARG002
-        """Return None: both legs of a backtest fill together."""
+    def urgent_exit(self, trade: Any, rows: SignalRows | None, rate: float, now: datetime) -> str | None:  # noqa: ARG002
+        """Return None: both legs of a backtest fill together, and the guard is a trading bot's."""
         return None
+
+    def size_limit(self, pair: str, held: float) -> float:  # noqa: ARG002
+        """Return inf: the guard is a trading bot's."""
+        return float("inf")
 
     def settled_between(self, pair: str, after_ms: int, until_ms: int) -> bool:
         """Return whether a settlement lies in (after, until]."""

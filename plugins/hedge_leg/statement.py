@@ -14,6 +14,7 @@ from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account, Ledger
 from hedge_leg.core.orders import Side
 from hedge_leg.core.position import apply
+from hedge_leg.core.rebalancing import rebalancing_cost, rebalancing_share
 from hedge_leg.ports import Journal
 
 
@@ -61,6 +62,8 @@ class Statement:
     cash: Mapping[str, Decimal]
     inventory_cost: Decimal
     exposure: Exposure
+    rebalancing: Decimal = ZERO  # fees of keeping and changing the size, part of the fees above
+    rebalancing_share: Decimal | None = None  # of what the net would be without them
 
     @property
     def balanced(self) -> bool:
@@ -94,6 +97,8 @@ def statement(carry: Carry, settings: HedgeLegConfig, now_ms: int) -> Statement:
         cash=_cash(ledger),
         inventory_cost=ledger.balance(Account.SPOT_COST),
         exposure=exposure(carry, now_ms, hedged_within(carry, settings)),
+        rebalancing=rebalancing_cost(carry),
+        rebalancing_share=rebalancing_share(carry, ledger.net),
     )
 
 

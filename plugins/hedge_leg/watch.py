@@ -179,14 +179,19 @@ class Watch:
             self._suspects.pop(carry.carry_id, None)
             return
         seen, since_ms = self._suspects.get(carry.carry_id, (short, now_ms))
-        if seen != short or carry.carry_id not in self._suspects:
+        first = seen != short or carry.carry_id not in self._suspects
+        if first:
             self._suspects[carry.carry_id] = (short, now_ms)
-            return
-        if now_ms - since_ms < engine.policy.grace_ms:
+        ripe = not first and now_ms - since_ms >= engine.policy.grace_ms
+        if not ripe and short > carry.short_qty:
             return
         orders = engine.perp.orders_since(carry.facts.pair, carry.began_ms - LOOK_BACK_MS)
         lost = changed_orders(carry, orders, engine.perp_of_others(carry))
-        if not lost or carry.short_qty - sum(change_of(carry, order) for order in lost) != short:
+        explained = bool(lost) and carry.short_qty - sum(change_of(carry, order) for order in lost) == short
+        forced = explained and all(order.liquidation for order in lost)  # never freqtrade's: no waiting
+        if not ripe and not forced:
+            return
+        if not explained:
             if now_ms - since_ms > 20 * engine.policy.grace_ms:
                 text = f"the exchange shows a short of {short}, the orders explain {carry.short_qty}"
                 if carry.state is not State.HALTED:

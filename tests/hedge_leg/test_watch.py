@@ -187,6 +187,24 @@ def test_a_perp_that_left_by_itself_is_followed_by_all_spot(how: str) -> None:
     assert desk.spot.sent[-1].side is Side.SELL
 
 
+def test_a_liquidation_is_followed_in_the_first_loop_that_sees_it() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(ONE, liquidation=True)
+    desk.loop(1)
+    assert desk.flat()
+
+
+def test_a_liquidation_that_does_not_explain_the_position_is_not_believed_at_once() -> None:
+    desk = Desk()
+    active(desk)
+    desk.perp.trade(HALF, liquidation=True)
+    desk.perp.short = ZERO
+    carry = desk.loop(1)
+    assert carry.short_qty == ONE
+    assert desk.held() >= ONE
+
+
 def test_a_partial_auto_deleveraging_is_followed_by_as_much_spot() -> None:
     desk = Desk()
     active(desk)

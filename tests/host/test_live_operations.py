@@ -15,6 +15,7 @@ from hedge_leg.core.reconcile import Kind
 from hedge_leg.core.states import State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import ConfigError
+from hedge_leg.guard.probes import HeardPerp
 from hedge_leg.operations import apply_findings, living, look, plan_unwind, unwind
 from hedge_leg.watch import Watch
 from tests.host.live_harness import PAIR, DrivenClock, Rig
@@ -71,8 +72,10 @@ def test_an_unknown_order_is_resolved_by_reconcile(tmp_path: Path) -> None:
 def test_unwind_shows_what_it_will_do_and_leaves_both_legs_flat(tmp_path: Path) -> None:
     with world(tmp_path) as made, operated(opened(made)) as engine:
         carry_id = engine.alive()[0].carry_id
-        assert isinstance(engine.perp, CcxtPerpVenue)
-        plan = plan_unwind(engine, carry_id, engine.perp.book(PAIR), Decimal("0.0005"))
+        assert isinstance(engine.perp, HeardPerp)
+        perp = engine.perp.venue
+        assert isinstance(perp, CcxtPerpVenue)
+        plan = plan_unwind(engine, carry_id, perp.book(PAIR), Decimal("0.0005"))
         assert plan.perp_qty == engine.perp.short_qty(PAIR)
         assert plan.perp_px is not None
         assert plan.spot_px is not None

@@ -73,7 +73,10 @@ def test_a_bot_resizes_both_legs_as_the_backtest_does(market: Path, tmp_path: Pa
     ):
         made.start()
         made.loop(times=24, seconds=3_600.0)
-        assert made.messages == []
+        rung = [
+            text for text in made.messages if "guard: rebalancing@" not in text
+        ]  # it rebalances on purpose
+        assert rung == []
         trade = made.trade()
         assert steps(trade) == expected(START)
         assert trade.get_custom_data(EXPOSURE_KEY) == 0.6
@@ -91,7 +94,10 @@ def test_a_bot_knows_the_regimes_that_the_recorded_market_tells(market: Path, tm
         for _ in range(4):
             made.loop(seconds=1800.0)
         seen, _ = bot.dataprovider.get_analyzed_dataframe(PAIR, "1h")
-        assert made.messages == []
+        rung = [
+            text for text in made.messages if "guard: rebalancing@" not in text
+        ]  # it rebalances on purpose
+        assert rung == []
     recorded = load_market(market, PAIR, "1h")
     legs = (recorded.perp, recorded.spot, recorded.funding)
     told = regime_columns(*legs, "1h", recorded.perp["date"]).set_index(recorded.perp["date"])

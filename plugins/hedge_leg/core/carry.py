@@ -72,6 +72,8 @@ class Carry:
     resizes: tuple[ev.ResizeAsked, ...] = ()  # the latest ones
     sent: dict[str, int] = field(default_factory=dict)  # client id -> when its intent was committed
     answered: dict[str, str] = field(default_factory=dict)  # client id -> how it ended
+    balancing: frozenset[str] = frozenset()  # ids of the orders that only kept or changed an open pair's size
+    balancing_fills: frozenset[str] = frozenset()  # trade ids of such spot orders
     misses: int = 0  # orders of the present gap that did not fill completely
     last_miss_ms: int = 0
     rolling_back: bool = False

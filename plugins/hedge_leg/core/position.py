@@ -12,7 +12,7 @@ from hedge_leg.core import events as ev
 from hedge_leg.core.amounts import ZERO
 from hedge_leg.core.carry import Carry, PerpFact, Point
 from hedge_leg.core.orders import Sent, Unknown, Working
-from hedge_leg.core.states import next_state
+from hedge_leg.core.states import State, next_state
 
 
 def evolve(carry: Carry, event: ev.Event) -> Carry:
@@ -63,6 +63,8 @@ def _perp_filled(carry: Carry, event: ev.PerpFilled) -> None:
     fact = PerpFact(*(event.order_id, event.qty, value, event.fee, event.filled_ms, event.source), seen=seen)
     _set_perp(carry, fact)
     carry.perp_known_ms = event.at_ms
+    if known is None and carry.state is State.ACTIVE and carry.short_qty > 0:
+        carry.balancing |= {event.order_id}
     _new_gap(carry)
 
 
@@ -125,11 +127,15 @@ def _spot_intended(carry: Carry, event: ev.SpotIntended) -> None:
     carry.order = Sent(intent, event.at_ms)
     carry.sent[intent.client_id] = event.at_ms
     carry.retries += intent.attempt > 0
+    if carry.state is State.ACTIVE and carry.short_qty > 0:
+        carry.balancing |= {intent.client_id}
     if carry.first_sent_lag_ms is None and carry.perp_known_ms:
         carry.first_sent_lag_ms = event.at_ms - carry.perp_known_ms
 
 
 def _spot_answered(carry: Carry, event: ev.SpotAnswered) -> None:
+    if event.client_id in carry.balancing:
+        carry.balancing_fills |= {fill.trade_id for fill in event.fills}
     for fill in event.fills:
         if fill.trade_id not in carry.fills:
             carry.fills[fill.trade_id] = fill

@@ -1,0 +1,1 @@
+"""The risk guard's decisions, pure: limits judge what is seen, breakers remember what was judged."""
