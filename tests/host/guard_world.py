@@ -1,5 +1,6 @@
 """Markets that move, and what must hold of both legs at every step, for tests of the risk guard."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from shutil import copytree
@@ -11,9 +12,10 @@ import pandas as pd
 from hedge_leg.core.amounts import ZERO, exact
 from paper_exchange.signing import REHEARSAL as KEYS
 from paper_exchange.store import CandleStore
-from tests.host.live_harness import Rig
-from tests.host.live_world import AT, market, world
+from tests.host.live_harness import PAIR, Rig
+from tests.host.live_world import AT, loop_safely, market, rule, world
 
+MINUTE, HOUR = 60.0, 3600.0
 MOVE_AT = pd.Timestamp(AT).floor("h") + pd.Timedelta("1h")
 _SPOT, _PERP, _MARK = "BTC*.feather", "BTC*[!g]-futures.feather", "*-mark.feather"
 
@@ -78,3 +80,47 @@ def apart(made: Rig) -> list[str]:
 def tripped(made: Rig, name: str) -> list[str]:
     """Return the alarms of a breaker."""
     return [text for text in made.messages if text.startswith(f"guard: {name} tripped")]
+
+
+def loops(times: int, seconds: float) -> Callable[[Rig], Any]:
+    """Let time pass."""
+    return lambda made: loop_safely(made, times, seconds)
+
+
+def failing(*paths: str) -> Callable[[Rig], Any]:
+    """Let reads of these paths fail for ten minutes: nothing is traded meanwhile."""
+
+    def upset(made: Rig) -> None:
+        before = len(made.exchange.audit("taken"))
+        made.exchange.plan(
+            *(
+                rule({"method": "GET", "path": path}, {"kind": "error_before", "status": 503}, times=None)
+                for path in paths
+            )
+        )
+        loop_safely(made, 12, 61.0)
+        assert len(made.exchange.audit("taken")) == before, "nothing is traded on missing data"
+        made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
+        loop_safely(made, 3, 61.0)
+
+    return upset
+
+
+def resized(made: Rig) -> None:
+    """Let the strategy make the pair smaller and larger again."""
+    made.bot.strategy.config["script"]["resize"] = [-0.5, 0.9]  # type: ignore[union-attr]
+    loop_safely(made, 6, 61.0)
+
+
+def old_candles(made: Rig) -> None:
+    """Let perp candles fail for four hours."""
+    made.exchange.plan(
+        rule(
+            {"method": "GET", "path": "/fapi/v1/klines"}, {"kind": "error_before", "status": 503}, times=None
+        )
+    )
+    loop_safely(made, 4, HOUR)
+    assert tripped(made, f"stale_data@{PAIR}")
+    assert len(made.exchange.audit("filled")) == 2, "nothing is traded on missing data"
+    made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
+    loop_safely(made, 3, 61.0)

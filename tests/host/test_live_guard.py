@@ -11,16 +11,29 @@ from typing import Any
 
 import pytest
 
+from hedge_leg.core.amounts import exact
+from hedge_leg.core.rebalancing import rebalancing_cost
 from hedge_leg.core.states import State
-from tests.host.guard_world import apart, guarded, moving, tripped
+from tests.host.guard_world import (
+    HOUR,
+    MINUTE,
+    apart,
+    failing,
+    guarded,
+    loops,
+    moving,
+    old_candles,
+    resized,
+    tripped,
+)
 from tests.host.live_harness import PAIR, STRATEGIES, Rig
 from tests.host.live_phone import rest
 from tests.host.live_world import assert_settled, loop_safely, market, opened, rule
 from tests.host.test_live_commands import hedge_leg
 from tests.host.test_live_control import commanded
+from tests.host.test_live_start import refused
 from tests.host.test_live_upheavals import jumping
 
-MINUTE, HOUR = 60.0, 3600.0
 DIRECTED = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
 
 
@@ -59,11 +72,15 @@ def test_a_falling_margin_shrinks_both_legs_then_leaves_and_the_next_run_remembe
         assert_settled(made)
 
 
-@pytest.mark.parametrize("factor", [1.4, 0.6], ids=["rally", "crash"])
+@pytest.mark.parametrize(
+    ("factor", "roll"),
+    [(1.4, 0.25), (1.4, 0.02), (0.6, 0.25)],
+    ids=["rally", "rally, guard alone", "crash"],
+)
 def test_forty_percent_in_an_hour_at_leverage_3_ends_without_a_liquidation(
-    tmp_path: Path, factor: float
+    tmp_path: Path, factor: float, roll: float
 ) -> None:
-    own = {"leverage": 3.0, "roll_distance": 0.25}
+    own = {"leverage": 3.0, "roll_distance": roll}
     with guarded(tmp_path, {"transfer_drift": 0.2}, own, candles=moving(factor, factor)) as made:
         opened(made)
         made.advance(52 * MINUTE)
@@ -74,7 +91,9 @@ def test_forty_percent_in_an_hour_at_leverage_3_ends_without_a_liquidation(
         assert made.carry().state is (State.IDLE if factor > 1 else State.ACTIVE)
         assert apart(made) == []
         assert_settled(made)
-        if factor < 1:  # the short has won what the coins have lost
+        if factor > 1:
+            assert made.trade().exit_reason == ("roll" if roll > 0.1 else "guard_margin_leave")
+        else:  # the short has won what the coins have lost
             assert "from perp to spot" in tripped(made, "transfer@all")[0]
             assert not made.exchange.audit("deposited", "withdrawn"), "advice only"
 
@@ -87,6 +106,58 @@ def test_a_gap_beyond_liquidation_has_the_spot_sold_in_the_first_loop(tmp_path: 
         loop_safely(made)
         assert made.spot("BTC") < made.engine.spot.rules("BTC/USDT").lot
         assert_settled(made)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_what_the_exchange_takes_away_between_two_loops_is_followed_in_the_next_one(
+    tmp_path: Path, share: float
+) -> None:
+    with guarded(tmp_path, {}) as made:  # freqtrade's own wallet is minutes old: it has not seen it yet
+        opened(made)
+        loop_safely(made, 2)
+        full = made.spot("BTC")
+        made.exchange.post("adl", {"symbol": "BTCUSDT", "share": share})
+        loop_safely(made)
+        assert float(made.spot("BTC") / full) == pytest.approx(1 - share, abs=0.002)
+        assert_settled(made)
+
+
+def test_a_dry_run_shrinks_then_leaves_with_both_legs(tmp_path: Path) -> None:
+    guard, own = {"price_jump": 0}, {"leverage": 3.0}
+    with guarded(tmp_path, guard, own, candles=moving(1.25, 1.25), dry=True) as made:
+        opened(made)
+        full = made.carry().short_qty
+        made.advance(52 * MINUTE)
+        loop_safely(made, 9, 5 * MINUTE)
+        assert float(made.carry().short_qty / full) == pytest.approx(0.5, abs=0.01)
+        assert abs(made.carry().spot_qty - made.carry().short_qty) < made.engine.spot.rules("BTC/USDT").lot
+        loop_safely(made, 6, 5 * MINUTE)
+        assert made.carry().state is State.IDLE
+        assert made.trade().exit_reason == "guard_margin_leave"
+        assert len(tripped(made, f"margin_shrink@{PAIR}")) == 1
+        assert len(tripped(made, f"margin_leave@{PAIR}")) == 1
+
+
+def test_what_resizing_costs_is_shown_apart_and_equals_the_exchanges_own_fees(tmp_path: Path) -> None:
+    with guarded(tmp_path, {}, **DIRECTED, script={"resize": []}) as made:  # type: ignore[arg-type]
+        opened(made)
+        before = len(made.exchange.audit("filled"))
+        resized(made)
+        rows = made.exchange.audit("filled")[before:]
+        assert len(rows) >= 4
+        paid = sum(exact(row["fee"]) * (exact(row["px"]) if row["fee_asset"] == "BTC" else 1) for row in rows)
+        carry = made.carry()
+        assert carry.state is State.ACTIVE
+        assert float(rebalancing_cost(carry)) == pytest.approx(float(paid), rel=1e-3)
+        assert len(tripped(made, f"rebalancing@{PAIR}")) == 1
+        told = hedge_leg("statement", carry.carry_id, "--userdir", tmp_path)
+        assert f"of the fees {rebalancing_cost(carry):.8f} for rebalancing" in told
+        assert made.trade().get_custom_data("rebalancing_cost") == pytest.approx(float(paid), rel=1e-3)
+
+
+def test_limits_that_contradict_each_other_are_refused_at_the_start(tmp_path: Path) -> None:
+    with guarded(tmp_path, {"leave_distance": 0.2}) as made:
+        assert "leave_distance 0.2 is not below shrink_distance 0.15" in refused(made.start)
 
 
 @pytest.mark.parametrize("limit", ["max_coin_notional", "max_venue_notional"])
@@ -147,50 +218,6 @@ class Case:
     negative_funding: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
     share: float = 0.0  # of the size that is left at the end
-
-
-def loops(times: int, seconds: float) -> Callable[[Rig], Any]:
-    """Let time pass."""
-    return lambda made: loop_safely(made, times, seconds)
-
-
-def failing(*paths: str) -> Callable[[Rig], Any]:
-    """Let reads of these paths fail for ten minutes: nothing is traded meanwhile."""
-
-    def upset(made: Rig) -> None:
-        before = len(made.exchange.audit("taken"))
-        made.exchange.plan(
-            *(
-                rule({"method": "GET", "path": path}, {"kind": "error_before", "status": 503}, times=None)
-                for path in paths
-            )
-        )
-        loop_safely(made, 12, 61.0)
-        assert len(made.exchange.audit("taken")) == before, "nothing is traded on missing data"
-        made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
-        loop_safely(made, 3, 61.0)
-
-    return upset
-
-
-def resized(made: Rig) -> None:
-    """Let the strategy make the pair smaller and larger again."""
-    made.bot.strategy.config["script"]["resize"] = [-0.5, 0.9]  # type: ignore[union-attr]
-    loop_safely(made, 6, 61.0)
-
-
-def old_candles(made: Rig) -> None:
-    """Let perp candles fail for four hours."""
-    made.exchange.plan(
-        rule(
-            {"method": "GET", "path": "/fapi/v1/klines"}, {"kind": "error_before", "status": 503}, times=None
-        )
-    )
-    loop_safely(made, 4, HOUR)
-    assert tripped(made, f"stale_data@{PAIR}")
-    assert len(made.exchange.audit("filled")) == 2, "nothing is traded on missing data"
-    made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
-    loop_safely(made, 3, 61.0)
 
 
 CASES = {

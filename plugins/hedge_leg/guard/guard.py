@@ -37,10 +37,11 @@ from hedge_leg.core.guard.limits import (
 from hedge_leg.core.states import State
 from hedge_leg.engine import Engine
 from hedge_leg.gate import EntryPlan
+from hedge_leg.guard import sights
 from hedge_leg.guard.memory import Memory
 from hedge_leg.guard.money import DAY_MS, Money
 from hedge_leg.guard.probes import Health, HeardSpot
-from hedge_leg.guard.sights import Prices, candle_age, entry_slippage, margin_sight, rebalancing_sight
+from hedge_leg.guard.sights import Prices
 from hedge_leg.recorded import SignalRows
 
 logger = logging.getLogger(__name__)
@@ -119,14 +120,13 @@ class Guard:
             for pair, error in self._failed.items():
                 return f"the guard failed on {pair}: {error}"
             rows = self.rows_of(plan.pair)
-            age = candle_age(rows, self._now())
+            age = sights.candle_age(rows, self._now())
             if age is None:
                 return "the guard has seen no candle of the pair"
             prices = self._look(plan.pair, plan.symbol, rows, float(plan.px))
             negative_h = self._negative_h(rows)  # where nothing is held, leaving costs nothing
-            judged = judge_pair(
-                self.limits, PairSight(plan.pair, 1.0, 1.0, *prices, age, negative_h, 0.0, 0.0)
-            )
+            sight = PairSight(plan.pair, 1.0, 1.0, *prices, age, negative_h, 0.0, 0.0)
+            judged = judge_pair(self.limits, sight)
             day = self.money.judge_day()
             self.memory.judge(plan.pair, judged)
             self.memory.note(day)
@@ -136,8 +136,8 @@ class Guard:
             trips = self.memory.breakers.open_in(_scopes(plan.pair))
             if trips:
                 return f"breaker {trips[0].row.breaker} is tripped: {trips[0].row.text}"
-            coin = plan.symbol.partition("/")[0]
-            return entry_refusal(self.limits, coin, plan.qty * plan.px, self.money.held())
+            coin, notional = plan.symbol.partition("/")[0], plan.qty * plan.px
+            return entry_refusal(self.limits, coin, notional, self.money.held())
 
     def exit_reason(
         self, trade: Any, rows: SignalRows | None, rate: float, now_ms: int, pnl_bps: PnlOf
@@ -168,13 +168,14 @@ class Guard:
             if carry.state not in (State.ACTIVE, State.HALTED):
                 return None
             negative_h = self._negative_h(rows)
-            age = candle_age(rows, self._now())
+            age = sights.candle_age(rows, self._now())
             flips = 0 < self.limits.funding_flip_h <= negative_h
             pnl = pnl_bps(rows, now_ms) if rows is not None and flips else float("nan")
             costs = (negative_h, pnl, self.cost_bps)
-            judged = judge_pair(
-                self.limits, PairSight(pair, *margin_sight(trade, rate), *prices, age, *costs)
-            )
+            sight = PairSight(pair, *sights.margin_sight(trade, rate), *prices, age, *costs)
+            judged = judge_pair(self.limits, sight)
+            if prices[1] is not None and self.money.prices[pair].doubted:
+                judged = sights.in_doubt(judged)
             if carry.state is State.HALTED:  # it rings, and nothing is asked for
                 told = "; the carry is halted, the bot does nothing about it"
                 self.memory.judge(pair, [replace(one, text=one.text + told) for one in judged])
@@ -261,7 +262,7 @@ class Guard:
             pair = next((one.facts.pair for one in reversed(carries) if one.facts.symbol == symbol), symbol)
             slipped.setdefault(pair, []).append(paid)
         for carry in living:
-            entry = entry_slippage(carry) if carry.carry_id not in self._entered else None
+            entry = sights.entry_slippage(carry) if carry.carry_id not in self._entered else None
             if entry is not None:
                 self._entered.add(carry.carry_id)
                 slipped.setdefault(carry.facts.pair, []).append(entry)
@@ -273,7 +274,7 @@ class Guard:
             pair = carry.facts.pair
             name = breaker_name(Limit.REBALANCING, pair)
             since_ms = self.memory.breakers.since_ms(name, self._now() - DAY_MS)
-            sight = rebalancing_sight(carry, self.money.worth.kept(carry).ledger, since_ms)
+            sight = sights.rebalancing_sight(carry, self.money.worth.kept(carry).ledger, since_ms)
             self.memory.note(judge_rebalancing(self.limits, pair, *sight))
 
     def _end_without_position(self) -> None:

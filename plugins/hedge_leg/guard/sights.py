@@ -1,26 +1,37 @@
 """What the guard sees, gathered from the engine's carries and from what the host tells in passing."""
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 from hedge_leg.core.accounts import books, entry_notional
 from hedge_leg.core.amounts import ZERO, exact
 from hedge_leg.core.books import PairBooks
 from hedge_leg.core.carry import Carry
+from hedge_leg.core.guard.breakers import Judgement, Limit
 from hedge_leg.core.ledger import Ledger
 from hedge_leg.core.rebalancing import earned_since, rebalancing_cost
 from hedge_leg.recorded import SignalRows
 from hedge_leg.trade_view import liquidation_distance
 
+_BY_PRICE = frozenset({Limit.MARGIN_SHRINK, Limit.MARGIN_LEAVE, Limit.PRICE_JUMP, Limit.BASIS})
+_APART = 0.03  # of spot: a perp price further away may be one bad quote
 _HORIZON = 2_000  # samples of one pair; a loop gives one
+
+
+def _apart(sample: tuple[int, float, float]) -> bool:
+    return abs(sample[1] / sample[2] - 1) > _APART
 
 
 @dataclass(slots=True)
 class Prices:
-    """The latest prices of both legs of a pair: (ms, perp, spot), at most one sample a loop."""
+    """The latest prices of both legs of a pair: (ms, perp, spot), at most one sample a loop.
+
+    A perp price far from spot's may be one bad quote: it is believed when the next look shows one, too.
+    """
 
     samples: list[tuple[int, float, float]] = field(default_factory=list)
 
@@ -30,20 +41,28 @@ class Prices:
         self.samples = [*self.samples[first:], (at_ms, perp_px, spot_px)][-_HORIZON:]
 
     def latest(self, now_ms: int, most_age_ms: int) -> tuple[float, float] | None:
-        """Return the newest (perp, spot) if it is not too old."""
-        if not self.samples or now_ms - self.samples[-1][0] > most_age_ms:
+        """Return the newest (perp, spot) if it is not too old and not in doubt."""
+        if not self.samples or self.doubted or now_ms - self.samples[-1][0] > most_age_ms:
             return None
         return self.samples[-1][1:]
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether the newest sample's legs are far apart and those before were not."""
+        return [_apart(one) for one in self.samples[-2:]] in ([True], [False, True])
 
     def largest_move(self, since_ms: int, rows: SignalRows | None) -> float | None:
         """Return the largest move of either leg from any price since then to now, as a fraction of it.
 
-        Closes of candles that ended since then count too: a restart must not forget a jump.
+        Not from a perp price that was far from spot's. Closes of candles that ended since then count too: a
+        restart must not forget a jump.
         """
         if not self.samples:
             return None
         _at_ms, perp_now, spot_now = self.samples[-1]
-        earlier = [one[1:] for one in self.samples if one[0] >= since_ms]
+        earlier = [
+            (nan if _apart(one) else one[1], one[2]) for one in self.samples[:-1] if one[0] >= since_ms
+        ]
         if rows is not None:
             first = int(rows.at_ms.searchsorted(since_ms - rows.step_ms))
             closes = zip(rows.perp_close[first:], rows.spot_close[first:], strict=True)
@@ -55,6 +74,11 @@ class Prices:
             if then > 0 and isfinite(then) and isfinite(now)
         ]
         return max(moves, key=abs, default=0.0)
+
+
+def in_doubt(judged: Sequence[Judgement]) -> list[Judgement]:
+    """Return judgements with what a doubted price has broken as unknown."""
+    return [replace(one, breached=None) if one.limit in _BY_PRICE and one.breached else one for one in judged]
 
 
 def margin_sight(trade: Any, rate: float) -> tuple[float | None, float | None]:

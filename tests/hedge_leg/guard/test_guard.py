@@ -95,8 +95,10 @@ class Rig:
             last_closed=lambda now: 0,
         )
 
-    def look(self, px: float = 100.5) -> str | None:
-        """Let freqtrade ask for exits, and the guard judge its loop."""
+    def look(self, px: float = 100.5, *, alone: bool = False) -> str | None:
+        """Let freqtrade ask for exits, and the guard judge its loop; spot moves along unless `alone`."""
+        if self.spot_px is not None:
+            self.spot_px = Decimal(100) if alone else Decimal(str(px)) - HALF
         trade = SimpleNamespace(pair=PAIR, liquidation_price=self.liquidation, open_rate=100.5)
         now_ms = self.desk.clock.now_ms()
         found = self.guard.exit_reason(trade, self.rows(), px, now_ms, lambda rows, now: float("nan"))
@@ -176,6 +178,24 @@ def test_a_guard_that_fails_itself_rings_once_and_blocks_entries() -> None:
     assert not rig.guard.entry_refusal(PLAN).startswith("the guard failed")
 
 
+def test_one_perp_quote_far_from_spot_is_not_believed_and_two_in_a_row_are() -> None:
+    rig = Rig({"price_jump_action": "leave", "daily_loss": 1e-4, "daily_loss_action": "leave"})
+    active(rig.desk)
+    assert rig.look() is None
+    assert rig.look(140.0, alone=True) is None, "one bad quote"
+    assert rig.look() is None, "nor is the way back a jump"
+    assert rig.desk.bells == []
+    assert rig.look(140.0, alone=True) is None
+    assert rig.look(140.0, alone=True) == "guard_margin_leave"
+    assert rig.rings("daily_loss@all") == 1
+
+
+def test_a_margin_that_spot_confirms_is_believed_at_once() -> None:
+    rig = Rig()
+    active(rig.desk)
+    assert rig.look(140.0) == "guard_margin_leave"
+
+
 def test_a_shrink_asks_for_half_once_and_a_restart_does_not_halve_again() -> None:
     rig = Rig()
     active(rig.desk)
@@ -250,7 +270,7 @@ def test_a_halted_carry_short_of_margin_rings_and_is_not_traded() -> None:
 def test_freqtrade_asks_for_position_adjustment_only_while_something_is_to_be_shrunk_or_left() -> None:
     rig = Rig({"basis_bps": 50})
     active(rig.desk)
-    rig.look(101.0)
+    rig.look(101.0, alone=True)
     assert rig.rings("basis@") == 1
     assert set(rig.adjusting) == {False}
     rig.look(131.0)
