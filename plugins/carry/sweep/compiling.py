@@ -31,6 +31,11 @@ def compiled(function: Function) -> Function:
     return _made(function, _nrt=False)
 
 
+def inlined(function: Function) -> Function:
+    """Compile a function that makes no array into each of its callers: calls with many tables cost more."""
+    return _made(function, _nrt=False, inline="always")
+
+
 def allocating(function: Function) -> Function:
     """Compile a function that makes arrays, at its first call."""
     return _made(function, _nrt=True)  # else its caller decides

@@ -17,7 +17,7 @@ from carry.sweep.history import History, PairWindow, window
 from carry.sweep.joint import signals_of
 from carry.sweep.kernel import run
 from carry.sweep.kernel_desk import new_desk
-from carry.sweep.layout import Limits, Terms
+from carry.sweep.layout import Limits, Terms, signals_at
 from carry.sweep.market import DAY_MS, Bools, MarketArrays, market_arrays, on_grid
 from carry.sweep.results import SetResult
 from carry.sweep.settings import UNLIMITED, SweepSettings, ratio
@@ -105,9 +105,9 @@ def evaluate(
         entry, hold = (ask(parameters, market.lay) for ask in (market.signals.entries, market.signals.holds))
         limits = _limits(market.signals.policy(parameters))
         sizes = market.signals.sizes(parameters, market.lay)
-        signals = (entry, hold, market.known, market.fillable)
+        signals = signals_at(entry, hold, market.known, market.fillable)
         while True:
-            status, trades, filled = run(arrays, terms, limits, sizes, *signals, desk, daily, figures)
+            status, trades, filled = run(arrays, terms, limits, sizes, signals, desk, daily, figures)
             if status != at.FULL:
                 break
             desk = new_desk(len(market.pairs), 2 * len(desk.records))

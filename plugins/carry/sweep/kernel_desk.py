@@ -11,7 +11,7 @@ import numpy as np
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
-from carry.sweep.compiling import compiled
+from carry.sweep.compiling import compiled, inlined
 from carry.sweep.kernel_books import enter, leave, round_to
 from carry.sweep.kernel_exits import LIQUIDATION, NONE, ROLL, STOP, TRAILING_STOP, V_WIDTH, exit_reason, watch
 from carry.sweep.kernel_resize import lower_stop, note_fill, recalculate, resize, wanted_exposure
@@ -21,6 +21,7 @@ from carry.sweep.market import MarketArrays
 
 _FORCED = int(Reason.FORCE_EXIT)
 OPEN, TRADES, FILLED = 0, 1, 2  # of `Desk.counts`
+PEAK, DEEPEST, EXPOSED, MARKS = 0, 1, 2, 3  # of `Desk.tally`
 
 
 class Desk(NamedTuple):
@@ -34,6 +35,7 @@ class Desk(NamedTuple):
     rolled: Ints  # row of the last roll, per pair
     counts: Ints  # open pairs, closed trades, fills
     money: Floats  # profit of closed trades
+    tally: Floats  # highest equity, deepest drawdown as a fraction, sum of perp values held, marks
     records: Floats
     fills: Floats
 
@@ -49,14 +51,17 @@ def new_desk(pairs: int, trades: int) -> Desk:
         rolled=np.zeros(pairs, dtype=np.int64),
         counts=np.zeros(3, dtype=np.int64),
         money=np.zeros(1),
+        tally=np.zeros(4),
         records=np.empty((trades, at.RECORD_WIDTH)),
         fills=np.empty((4 * trades, 4)),
     )
 
 
 @compiled
-def begin(desk: Desk) -> None:
-    """Clear the desk: nothing held, nothing done."""
+def begin(desk: Desk, wallet: float) -> None:
+    """Clear the desk: nothing held, nothing done, the wallet marked once."""
+    desk.tally[:] = 0.0
+    desk.tally[PEAK], desk.tally[MARKS] = wallet, 1.0
     desk.states[:], desk.views[:] = 0.0, 0.0
     desk.counts[:], desk.money[:] = 0, 0.0
     for pair in range(desk.held.shape[0]):
@@ -64,6 +69,15 @@ def begin(desk: Desk) -> None:
 
 
 @compiled
+def note_equity(tally: Floats, equity: float) -> None:
+    """Follow the highest equity and the deepest drawdown from it."""
+    if equity > tally[PEAK]:
+        tally[PEAK] = equity
+    elif tally[PEAK] - equity > tally[DEEPEST] * tally[PEAK]:
+        tally[DEEPEST] = (tally[PEAK] - equity) / tally[PEAK]
+
+
+@inlined
 def try_open(
     desk: Desk,
     market: MarketArrays,
@@ -128,7 +142,7 @@ def try_resize(
     return True
 
 
-@compiled
+@inlined
 def try_close(
     desk: Desk,
     market: MarketArrays,
@@ -152,7 +166,7 @@ def try_close(
     return True
 
 
-@compiled
+@inlined
 def _closed(desk: Desk, market: MarketArrays, terms: Terms, pair: int, row: int, reason: int) -> bool:
     """Close and record the pair's trade; False where its price cannot be had."""
     state, trades = desk.states[pair], desk.counts[TRADES]
@@ -167,7 +181,7 @@ def _closed(desk: Desk, market: MarketArrays, terms: Terms, pair: int, row: int,
     return True
 
 
-@compiled
+@inlined
 def force_exits(desk: Desk, market: MarketArrays, terms: Terms) -> None:
     """Close what is left at each pair's last open, earliest listed pair first."""
     for pair in market.leaving:
@@ -175,7 +189,7 @@ def force_exits(desk: Desk, market: MarketArrays, terms: Terms) -> None:
             _closed(desk, market, terms, pair, market.last[pair], _FORCED)
 
 
-@compiled
+@inlined
 def open_pair(
     state: Floats,
     market: MarketArrays,
@@ -201,7 +215,7 @@ def open_pair(
     state[at.LIQUIDATION] = round_to(price, state[at.PRICE_NUM], state[at.PRICE_DEN])
 
 
-@compiled
+@inlined
 def close_pair(
     state: Floats, market: MarketArrays, terms: Terms, pair: int, row: int, reason: int, record: Floats
 ) -> bool:

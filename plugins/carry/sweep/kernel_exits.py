@@ -8,7 +8,7 @@ import math
 
 from carry.sweep import layout as at
 from carry.sweep import market as on
-from carry.sweep.compiling import compiled
+from carry.sweep.compiling import inlined
 from carry.sweep.kernel_books import marked_net
 from carry.sweep.layout import Floats, Limits, Reason, Terms
 from carry.sweep.market import MarketArrays
@@ -28,7 +28,7 @@ V_BASE, V_PERP, V_SPOT, V_BORROW, V_LAST_MS, V_NET = 8, 9, 10, 11, 12, 13
 V_WIDTH = 14
 
 
-@compiled
+@inlined
 def policy_exit(
     state: Floats, market: MarketArrays, terms: Terms, limits: Limits, pair: int, row: int, entry_on: bool
 ) -> int:
@@ -63,7 +63,7 @@ def policy_exit(
     return NONE
 
 
-@compiled
+@inlined
 def exit_reason(
     state: Floats,
     market: MarketArrays,
@@ -86,7 +86,7 @@ def exit_reason(
     return _forced(state, market, pair, row, can_leave)
 
 
-@compiled
+@inlined
 def _forced(state: Floats, market: MarketArrays, pair: int, row: int, can_leave: bool) -> int:
     """Return LIQUIDATION, or freqtrade's own stop on the perp where that lies below, or NONE."""
     liquidation, stop = state[at.LIQUIDATION], state[at.STOP]
@@ -102,7 +102,7 @@ def _forced(state: Floats, market: MarketArrays, pair: int, row: int, can_leave:
     return LIQUIDATION if liquidation <= high else NONE
 
 
-@compiled
+@inlined
 def watch(
     view: Floats, state: Floats, market: MarketArrays, terms: Terms, limits: Limits, pair: int, step_ms: float
 ) -> None:

@@ -115,6 +115,22 @@ RECORD_WIDTH = 13
 TAG_CARRY, TAG_ROLL = 1, 2
 
 
+class Signals(NamedTuple):
+    """What one parameter set says at each candle's close, on the market's grid; made by `signals_at`."""
+
+    entry: Bools  # (pairs, candles)
+    hold: Bools  # (pairs, candles)
+    known: Bools  # (pairs, candles)
+    fillable: Bools  # (pairs, candles)
+    openings: Ints  # rows at whose open a pair that is not held may be opened, ascending
+
+
+def signals_at(entry: Bools, hold: Bools, known: Bools, fillable: Bools) -> Signals:
+    """Return the signals with the rows that can open anything, one after the candle that says so."""
+    openings = np.flatnonzero((entry & hold & fillable).any(axis=0)) + 1
+    return Signals(entry, hold, known, fillable, openings)
+
+
 class Reason(IntEnum):
     """Exit reasons as the kernel numbers them, in the order of `carry.rules.decide_exit`."""
 

@@ -68,11 +68,12 @@ class Space:
 
     def complete(self, chosen: ParameterSet) -> dict[str, Value]:
         """Return all parameters, those not chosen at their defaults; UsageError for an unknown name."""
-        unknown = [name for name in chosen if name not in self.names]
+        defaults = self.defaults
+        unknown = [name for name in chosen if name not in defaults]
         if unknown:
-            known = ", ".join(self.names) or "none"
+            known = ", ".join(defaults) or "none"
             raise UsageError(f"parameter {unknown[0]} is not one of this strategy: it has {known}")
-        return self.defaults | dict(chosen)
+        return defaults | dict(chosen)
 
 
 class _Watched:
