@@ -28,7 +28,7 @@ BENCH_RANGE ?= $(if $(RECORDED),20200101-20241231,$(TIMERANGE))
 VECTORBT ?=
 LOG := user_data/logs/backtest.log
 
-.PHONY: parity walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: parity docs-test walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,7 @@ test: $(INSTALLED) lint types imports tests ## lint, types, import contracts, al
 lint: $(INSTALLED)
 	$(BIN)/ruff check plugins tests user_data/strategies user_data/hyperopts tools
 	$(BIN)/ruff format --check plugins tests user_data/strategies user_data/hyperopts tools
+	$(BIN)/hadolint docker/Dockerfile
 
 types: $(INSTALLED)
 	$(BIN)/mypy
@@ -78,6 +79,9 @@ imports: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(BIN)/pytest -n 2
+
+docs-test: $(INSTALLED) ## every command of README, docs and docker/compose.yml, run; an installation by the README
+	@DOCS_TEST=1 $(BIN)/pytest tests/ship
 
 crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, and all pairs of faults
 	@CRASH_MATRIX=full $(BIN)/pytest -q tests/hedge_leg/test_crash_matrix.py

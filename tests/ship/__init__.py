@@ -1,0 +1,1 @@
+"""What a user is given: containers, documentation, an installation by the README."""
