@@ -77,9 +77,7 @@ class HedgedStrategy(IStrategy):
         except HedgeError as error:
             raise OperationalException(str(error)) from error
         self._leg: Leg | None = None
-        self.resizes = (
-            True  # whether `resize` is asked; a bot's guard may need position adjustment without it
-        )
+        self.resizes = True  # whether `resize` is asked: a bot's guard may adjust positions without it
         self._rows: dict[str, SignalRows] = {}
         self._failure: str | None = None
 

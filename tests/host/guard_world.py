@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from hedge_leg.commands_guard import guard_log, tripped_breakers
 from hedge_leg.core.amounts import ZERO, exact
 from paper_exchange.signing import REHEARSAL as KEYS
 from paper_exchange.store import CandleStore
@@ -80,6 +81,19 @@ def apart(made: Rig) -> list[str]:
 def tripped(made: Rig, name: str) -> list[str]:
     """Return the alarms of a breaker."""
     return [text for text in made.messages if text.startswith(f"guard: {name} tripped")]
+
+
+def journaled(made: Rig, name: str) -> list[str]:
+    """Return the kinds of a breaker's rows in the guard's table, in order."""
+    assert made.leg.guard is not None
+    rows = made.leg.guard.memory.log.since(0)
+    return [row.kind.value for _, row in rows if row.breaker == name]
+
+
+def shown(folder: Path) -> str:
+    """Return what `hedge-leg status` says of breakers, beside the running bot."""
+    log = guard_log([], folder, "", dry_run=False)
+    return "\n".join(tripped_breakers(log))
 
 
 def loops(times: int, seconds: float) -> Callable[[Rig], Any]:

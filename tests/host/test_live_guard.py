@@ -20,10 +20,12 @@ from tests.host.guard_world import (
     apart,
     failing,
     guarded,
+    journaled,
     loops,
     moving,
     old_candles,
     resized,
+    shown,
     tripped,
 )
 from tests.host.live_harness import PAIR, STRATEGIES, Rig
@@ -60,8 +62,7 @@ def test_a_falling_margin_shrinks_both_legs_then_leaves_and_the_next_run_remembe
         loop_safely(made, 3)
         assert len(made.engine.carries) == carries, "what was tripped is still tripped"
         assert len(tripped(made, f"margin_leave@{PAIR}")) == 1, "and does not ring again"
-        shown = hedge_leg("status", "--userdir", tmp_path)
-        assert f"margin_leave@{PAIR}" in shown
+        assert f"margin_leave@{PAIR}" in hedge_leg("status", "--userdir", tmp_path)
         none = hedge_leg("reset-breaker", "daily_loss@all", "--userdir", tmp_path, status=1)
         assert "no breaker daily_loss@all is tripped" in none
         told = hedge_leg("reset-breaker", PAIR, "--userdir", tmp_path)
@@ -280,6 +281,8 @@ def test_a_broken_limit_rings_once_and_both_legs_shrink_or_leave(tmp_path: Path,
         case.upset(made)
         first = next(iter(made.engine.carries.values()))
         assert len(tripped(made, case.breaker)) == 1, made.messages
+        assert journaled(made, case.breaker).count("tripped") == 1
+        assert case.breaker in shown(tmp_path)
         assert float(first.short_qty / full) == pytest.approx(case.share, abs=0.01)
         assert len(made.engine.carries) == 1, "nothing new is opened while it is tripped"
         assert apart(made) == []
