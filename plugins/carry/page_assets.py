@@ -32,6 +32,7 @@ th { position: sticky; top: 0; background: #f0f4f7; color: #3b4855; font-weight:
 th.text, td.text { text-align: left; }
 .compact th { white-space: normal; vertical-align: bottom; }
 .compact th, .compact td { padding: 6px 8px; }
+.folds td:nth-child(4) { white-space: normal; min-width: 320px; }
 tbody tr:hover { background: #f6f9fb; }
 td.gain { color: var(--gain); } td.loss { color: var(--loss); }
 td.none { color: var(--soft); text-align: left; font-style: italic; }
@@ -46,6 +47,8 @@ table.sortable th[aria-sort=descending]::after { content: " \\2193"; color: var(
 select { font: inherit; padding: 6px 10px; border: 1px solid #b9c4cd; border-radius: 7px; background: #fff; }
 footer { color: var(--soft); font-size: 12.5px; }
 @media (max-width: 980px) { .pair { grid-template-columns: 1fr; } main { padding: 16px 12px; } }
+@media (max-width: 480px) { .compact td.text { white-space: normal; }
+  .folds td:nth-child(4) { min-width: 220px; } }
 @media print { .scroll { max-height: none; overflow: visible; } body { background: #fff; } }
 """
 

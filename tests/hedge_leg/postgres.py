@@ -1,15 +1,12 @@
 """A real PostgreSQL server for tests: started once per worker, by the first test that asks for it."""
 
 import contextlib
-import fcntl
 import itertools
 import os
 import pwd
 import shutil
 import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +14,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-_INSTALL_SEC = 120
+from tests.debian import Unavailable, installed, run_quietly
+
 _START_SEC = 60
 _COUNTER = itertools.count(1)
-
-
-class Unavailable(Exception):
-    """PostgreSQL cannot be run here; the text is the reason."""
 
 
 @dataclass
@@ -63,7 +57,7 @@ class PostgresServer:
             "-w",
             *arguments,
         ]
-        _run(command, _START_SEC)
+        run_quietly(command, _START_SEC)
 
     def start(self, *settings: str) -> None:
         """Start the server on its port, with settings as `name=value`."""
@@ -76,20 +70,6 @@ class PostgresServer:
         self.control("-m", "immediate", "stop")
 
 
-def _run(command: list[str], seconds: float) -> None:
-    quiet = subprocess.DEVNULL  # a pipe would be inherited by the server and never close
-    with tempfile.TemporaryFile() as errors:
-        try:
-            status = subprocess.run(
-                command, stdin=quiet, stdout=quiet, stderr=errors, timeout=seconds, check=False, cwd="/"
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise Unavailable(f"{command[-1]}: {error}") from error
-        errors.seek(0)
-        if status.returncode:
-            raise Unavailable(f"{' '.join(command[:6])}: {errors.read().decode(errors='replace')[-300:]}")
-
-
 def _programs() -> Path | None:
     known = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda at: float(at.parts[-3]))
     if known:
@@ -98,24 +78,8 @@ def _programs() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-def _installed() -> Path:
-    """Return where the server's programs are, installing them where that is possible."""
-    with (Path(tempfile.gettempdir()) / "hedge-leg-postgres-install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers, one installation
-        if (programs := _programs()) is not None:
-            return programs
-        if os.geteuid() or not shutil.which("apt-get"):
-            raise Unavailable("no initdb found, and only root can apt-get install postgresql")
-        deadline = time.monotonic() + _INSTALL_SEC
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "postgresql"]):
-            _run(["env", "DEBIAN_FRONTEND=noninteractive", *command], max(deadline - time.monotonic(), 1))
-    if (programs := _programs()) is None:
-        raise Unavailable("apt-get install postgresql brought no initdb")
-    return programs
-
-
 def _started(folder: Path) -> PostgresServer:
-    programs = _installed()
+    programs = installed("postgresql", _programs)
     prefix: list[str] = []
     if os.geteuid() == 0:  # initdb refuses root
         try:
@@ -135,7 +99,9 @@ def _started(folder: Path) -> PostgresServer:
         "--encoding=UTF8",
         "--locale=C",
     ]
-    _run([*prefix, str(programs / "initdb"), "-D", str(folder / "data"), "--no-sync", *options], _START_SEC)
+    run_quietly(
+        [*prefix, str(programs / "initdb"), "-D", str(folder / "data"), "--no-sync", *options], _START_SEC
+    )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

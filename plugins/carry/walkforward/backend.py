@@ -4,6 +4,7 @@ Tasks are independent and their answers are keyed by name, so neither the backen
 nor a worker that dies (Dask sends its tasks to another) changes a byte of the result.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,12 @@ def _named(task: Task) -> tuple[str, Record]:
 def _pool(workers: Workers) -> Iterator[Parallel]:
     """Yield joblib's pool; UsageError where the scheduler does not answer."""
     if workers.backend is Backend.LOCAL:
-        yield Parallel(n_jobs=workers.jobs, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
+        with warnings.catch_warnings():
+            # loky replaces a worker whose memory has grown; its tasks go on, so a user need not know
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            yield Parallel(
+                n_jobs=workers.jobs, return_as="generator_unordered", pre_dispatch="all", batch_size=1
+            )
         return
     try:
         from distributed import Client  # noqa: PLC0415 - an optional dependency

@@ -158,7 +158,7 @@ def _section(strategy: Mapping[str, Any], place: int, figures: dict[str, Figure]
     cards = [
         f'<div class="pair">{_card(f"{name}: return by fold", f"{key}-folds")}'
         f"{_table_card('Evidence', _evidence(strategy))}</div>",
-        _table_card("Folds", _folds(strategy)),
+        _table_card("Folds", _folds(strategy), "folds"),
     ]
     paths = _card("Winners' parameters by fold", f"{key}-paths")
     stability = _table_card("Stability", _stability(strategy))
@@ -175,8 +175,8 @@ def _card(title: str, figure: str) -> str:
     return f'<div class="card"><h2>{title}</h2><div data-figure="{figure}"></div></div>'
 
 
-def _table_card(title: str, table: str) -> str:
-    return f'<div class="card"><h2>{title}</h2><div class="scroll compact">{table}</div></div>'
+def _table_card(title: str, table: str, kind: str = "") -> str:
+    return f'<div class="card"><h2>{title}</h2><div class="scroll compact {kind}">{table}</div></div>'
 
 
 def _evidence(strategy: Mapping[str, Any]) -> str:
@@ -203,7 +203,7 @@ def _folds(strategy: Mapping[str, Any]) -> str:
         "trades",
         "forced exits",
     )
-    return html_table(columns, rows, text=4)
+    return html_table(columns, rows, text=4, sortable=True)
 
 
 def _stability(strategy: Mapping[str, Any]) -> str:

@@ -1,0 +1,69 @@
+"""The pages in a real browser: nothing complains, charts are drawn, tables sort, nothing sticks out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from carry.walkforward.page import walk_page
+from tests.carry_results import synthetic
+from tests.carry_results.test_page import make_page
+from tests.carry_search import fake, walks
+from tests.debian import Unavailable
+from tests.ship.browser import WIDTHS, chromium, column, opened, overflow
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium once."""
+    try:
+        with chromium() as found:
+            yield found
+    except Unavailable as reason:
+        pytest.skip(f"no Chromium: {reason}")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write one page of each kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    synthetic.write_market(folder / "data", ("BTC/USDT:USDT", "ETH/USDT:USDT"))
+    make_page(folder / "data", folder)
+    walk = folder / "walk.html"
+    walk.write_text(walk_page({"sample_market": True, "pairs": [fake.PAIR], **walks.run(folder / "walk")}))
+    return {"report": folder / "p.html", "walk-forward": walk}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["report", "walk-forward"])
+def test_page_opens_draws_and_fits(browser: Browser, pages: dict[str, Path], kind: str, width: int) -> None:
+    with opened(browser, pages[kind], width) as (page, said):
+        drawn = page.locator("svg.main-svg").count()
+        assert drawn > 0
+        assert overflow(page) <= 0
+        if page.locator("select#strategy").count():
+            page.select_option("select#strategy", index=page.locator("select#strategy option").count() - 1)
+            assert page.locator("section:visible svg.main-svg").count() > 0
+        assert said == []
+
+
+@pytest.mark.parametrize("kind", ["report", "walk-forward"])
+def test_a_click_on_a_header_sorts(browser: Browser, pages: dict[str, Path], kind: str) -> None:
+    with opened(browser, pages[kind], WIDTHS[0]) as (page, said):
+        header = page.locator("table.sortable:visible th").first
+        before = column(page, 0)
+        header.click()
+        upward = column(page, 0)
+        header.click()
+        assert column(page, 0) == upward[::-1] != upward
+        assert sorted(before) == sorted(upward)
+        assert said == []
+
+
+def test_a_page_that_fails_is_found_out(browser: Browser, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.html"
+    wrong.write_text("<p style='width: 2000px'>wide</p><script>nothing.here()</script>")
+    with opened(browser, wrong, WIDTHS[1]) as (page, said):
+        assert overflow(page) > 0
+        assert any("nothing is not defined" in text for text in said)
