@@ -16,6 +16,7 @@ WALK_STRATEGIES ?= FundingSpreadCarry
 WALK_RANGE ?= $(TIMERANGE)
 WALK ?= --train 180d --test 90d
 DAYS ?= 30
+OBSERVE_DAYS ?= 14
 SEED ?= 1
 RUNS ?= 1000000
 DRAWS ?= 300
@@ -28,7 +29,7 @@ BENCH_RANGE ?= $(if $(RECORDED),20200101-20241231,$(TIMERANGE))
 VECTORBT ?=
 LOG := user_data/logs/backtest.log
 
-.PHONY: parity docs-test walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: observe parity docs-test walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -104,6 +105,10 @@ demo: $(INSTALLED) ## a live carry on a local exchange: killed between the fills
 
 soak: $(INSTALLED) ## a million simulated runs (about two hours on two cores; RUNS, SEED)
 	@$(BIN)/hedge-leg simulate --seed $(SEED) --runs $(RUNS)
+
+observe: $(INSTALLED) ## fourteen simulated days of the observer over HTTP, scored and checked (OBSERVE_DAYS)
+	@mkdir -p user_data/logs
+	@$(BIN)/python -m tests.soak.observe --days $(OBSERVE_DAYS) 2>user_data/logs/observe.log || { tail -3 user_data/logs/observe.log >&2; exit 1; }
 
 days: $(INSTALLED) ## thirty simulated days of the real bot over HTTP, faults and a kill every day (DAYS, SEED)
 	@$(BIN)/python -m tests.soak.thirty_days --days $(DAYS) --seed $(SEED)

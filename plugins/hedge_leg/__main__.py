@@ -11,11 +11,19 @@ from typing import Annotated
 import typer
 
 from hedge_leg.commands_guard import reset_breaker
+from hedge_leg.commands_observe import opportunities
 from hedge_leg.commands_operate import reconcile, unwind, verify_journal
 from hedge_leg.commands_show import statement_command, status
 from hedge_leg.commands_simulate import simulate
 from hedge_leg.config_files import read_files, settings_of
-from hedge_leg.errors import HedgeError, JournalError, JournalMissing, LeaseHeld, VenueUnavailable
+from hedge_leg.errors import (
+    HedgeError,
+    JournalError,
+    JournalMissing,
+    LeaseHeld,
+    NothingRecorded,
+    VenueUnavailable,
+)
 
 app = typer.Typer(
     name="hedge-leg",
@@ -53,6 +61,7 @@ app.command("reconcile")(reconcile)
 app.command("unwind")(unwind)
 app.command("reset-breaker")(reset_breaker)
 app.command("verify-journal")(verify_journal)
+app.command("opportunities")(opportunities)
 app.command("simulate")(simulate)
 
 
@@ -60,7 +69,8 @@ def exit_status(error: HedgeError) -> int:
     """Return what an error ends with: a running bot is a "no", what cannot be read is missing data."""
     if isinstance(error, LeaseHeld):
         return 1
-    return 3 if isinstance(error, VenueUnavailable | JournalMissing | JournalError) else 2
+    missing = VenueUnavailable | JournalMissing | JournalError | NothingRecorded
+    return 3 if isinstance(error, missing) else 2
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def status(
     now_ms = _now_ms(carries)
     rows = [_status_row(statement(carry, settings, now_ms)) for carry in shown]
     for start in range(0, len(rows), _ABREAST):
-        _print("carries", turned(rows[start : start + _ABREAST]))
+        print_table("carries", turned(rows[start : start + _ABREAST]))
     if not rows:
         typer.echo("no carry" if closed else "no living carry: --closed shows those that ended")
     for carry in shown:
@@ -60,7 +60,7 @@ def status(
 def turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a table's rows as its columns: a field a line, a carry a column, which fits a terminal."""
     return [
-        {"": name} | {row["carry"]: _shown(row[name]) for row in rows} for name in rows[0] if name != "carry"
+        {"": name} | {row["carry"]: shown(row[name]) for row in rows} for name in rows[0] if name != "carry"
     ]
 
 
@@ -108,7 +108,7 @@ def statement_command(
     Example: hedge-leg statement --since 2026-11-01 --csv november.csv
     """
     settings, carries = _read(config, userdir, journal, dry_run=dry_run)
-    since_ms, until_ms = _parsed(since, "--since"), _parsed(until, "--until")
+    since_ms, until_ms = parsed_time(since, "--since"), parsed_time(until, "--until")
     known = {carry.carry_id for carry in carries}
     for name in carry_ids or ():
         if name not in known:
@@ -118,7 +118,7 @@ def statement_command(
     now_ms = _now_ms(carries)
     found = [statement(carry, settings, now_ms) for carry in wanted]
     for told in found:
-        _print(
+        print_table(
             f"{told.carry.carry_id} {told.carry.facts.pair} {told.carry.state}", map(_line_row, told.lines)
         )
         typer.echo(summary(told))
@@ -132,10 +132,10 @@ def statement_command(
 
 def summary(told: Statement) -> str:
     """Return the totals and checks of a statement as text."""
-    result, sums = told.result, ", ".join(f"{asset} {_shown(qty)}" for asset, qty in told.residuals.items())
+    result, sums = told.result, ", ".join(f"{asset} {shown(qty)}" for asset, qty in told.residuals.items())
     share = told.rebalancing_share
     verdict = "as they must" if told.balanced else "THE BOOKS ARE WRONG"
-    cash = ", ".join(f"{asset} {_shown(qty)}" for asset, qty in told.cash.items())
+    cash = ", ".join(f"{asset} {shown(qty)}" for asset, qty in told.cash.items())
     return (
         f"  basis {result.basis_pnl:.8f} + funding {result.funding:.8f} - perp fees {result.fees_perp:.8f}"
         f" - spot fees {result.fees_spot:.8f} - borrow {result.borrow:.8f} - fixed {result.fixed:.8f}"
@@ -180,7 +180,7 @@ def _last_ms(carry: Carry) -> int:
     return max(times)
 
 
-def _parsed(text: str, option: str) -> int | None:
+def parsed_time(text: str, option: str) -> int | None:
     if not text:
         return None
     try:
@@ -190,7 +190,7 @@ def _parsed(text: str, option: str) -> int | None:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _print(title: str, rows: Iterable[dict[str, Any]]) -> None:
+def print_table(title: str, rows: Iterable[dict[str, Any]]) -> None:
     listed = list(rows)
     if not listed:
         typer.echo(f"{title}: none")
@@ -199,12 +199,12 @@ def _print(title: str, rows: Iterable[dict[str, Any]]) -> None:
     for name in listed[0]:
         table.add_column(name, justify="left" if isinstance(listed[0][name], str) else "right")
     for row in listed:
-        table.add_row(*map(_shown, row.values()))
+        table.add_row(*map(shown, row.values()))
     width = None if sys.stdout.isatty() else 200
     Console(width=width).print(table)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     if isinstance(value, Decimal):
         text = f"{value.quantize(_MONEY):f}" if value.as_tuple().exponent < -8 else f"{value:f}"  # type: ignore[operator]
         return text.rstrip("0").rstrip(".") if "." in text else text
@@ -225,7 +225,7 @@ def _write_csv(path: Path | None, found: list[Statement]) -> None:
             writer.writerow(["carry", "pair", "time", *(f.name for f in fields(Line) if f.name != "at_ms")])
             for told in found:
                 for line in told.lines:
-                    row = [_shown(value) for value in _line_row(line).values()]
+                    row = [shown(value) for value in _line_row(line).values()]
                     writer.writerow([told.carry.carry_id, told.carry.facts.pair, *row])
     except FileExistsError:
         raise ConfigError(f"--csv {path} exists: name a new file, nothing was overwritten") from None

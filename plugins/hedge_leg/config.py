@@ -7,7 +7,7 @@ credentials (`adapters.credentials` takes them out before it is read).
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,6 +15,8 @@ from carry.costs import CostModel
 from carry.errors import UsageError
 from hedge_leg.core.amounts import SMALLEST_LOT, Bps, exact
 from hedge_leg.core.mirror import HedgeTerms
+from hedge_leg.core.opportunity import ObserverRules
+from hedge_leg.core.outcome import PairTerms
 from hedge_leg.core.plan import Policy
 from hedge_leg.errors import ConfigError
 from hedge_leg.guard_config import GuardConfig
@@ -82,6 +84,44 @@ class PaperConfig(BaseModel):
     fee_in_base: bool = True
 
 
+class ObserverConfig(BaseModel):
+    """What an observer records and when it would open and leave. Daily rates as fractions.
+
+    `notional`: quote of one leg; empty: what freqtrade's stake would open.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interval_sec: float = Field(default=30, ge=5, le=3_600)
+    snapshot_sec: float = Field(default=300, ge=5, le=86_400)
+    notional: float | None = Field(default=None, gt=0)
+    min_daily_rate: float = Field(default=0.0002, ge=0, le=0.1)
+    min_positive_streak: int = Field(default=3, ge=0, le=100)
+    leave_daily_rate: float = Field(default=0.0, ge=-0.1, le=0.1)
+    flip_tolerance_h: float = Field(default=2, ge=0, le=720)
+    holding_days: float = Field(default=30, gt=0, le=365)
+    regime: bool = True
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.leave_daily_rate > self.min_daily_rate:
+            raise ValueError("leave_daily_rate is above min_daily_rate: what is opened would be left at once")
+        if self.snapshot_sec < self.interval_sec:
+            raise ValueError("snapshot_sec is below interval_sec: there is nothing new to keep in between")
+        return self
+
+    def rules(self, max_slippage_bps: float) -> ObserverRules:
+        """Return the rules in exact numbers."""
+        return ObserverRules(
+            min_daily_rate=exact(self.min_daily_rate),
+            min_streak=self.min_positive_streak,
+            leave_daily_rate=exact(self.leave_daily_rate),
+            flip_tolerance_ms=round(self.flip_tolerance_h * 3_600_000),
+            holding_days=exact(self.holding_days),
+            max_slippage=exact(max_slippage_bps) / 10_000,
+        )
+
+
 class HedgeLegConfig(BaseModel):
     """Settings of the spot leg. Unknown fields are refused: a typo must not mean a default."""
 
@@ -98,6 +138,7 @@ class HedgeLegConfig(BaseModel):
     execution: ExecutionConfig = ExecutionConfig()
     paper: PaperConfig = PaperConfig()
     guard: GuardConfig = GuardConfig()
+    observer: ObserverConfig = ObserverConfig()
 
     @model_validator(mode="after")
     def _readable_in_time(self) -> "HedgeLegConfig":
@@ -111,6 +152,21 @@ class HedgeLegConfig(BaseModel):
                 f"guard.account_stale_sec {stale:g} is below two checks of the account ({every:g} s each)"
             )
         return self
+
+    def observed_terms(self) -> PairTerms:
+        """Return what a pair costs, as the observer counts it: slippage is read from the books."""
+        costs = self.costs
+        perp, spot = (round(rate * 1e4, 9) for rate in (costs.perp_fee_rate, costs.spot_fee_rate))
+        return PairTerms(
+            perp_fee_bps=exact(perp),
+            spot_fee_bps=exact(spot),
+            perp_taker_bps=exact(costs.perp_taker_bps),
+            perp_maker_bps=exact(costs.perp_maker_bps),
+            spot_taker_bps=exact(costs.spot_taker_bps),
+            spot_maker_bps=exact(costs.spot_maker_bps),
+            borrow_daily_bps=exact(costs.borrow_daily_bps),
+            fixed=exact(costs.fixed_per_trade),
+        )
 
     def terms(self, base: str) -> HedgeTerms:
         """Return the exact terms of the hedge of one coin."""
@@ -189,5 +245,6 @@ def _known_fields(section: str) -> list[str]:
         "execution": ExecutionConfig,
         "paper": PaperConfig,
         "guard": GuardConfig,
+        "observer": ObserverConfig,
     }
     return list(sections.get(section, HedgeLegConfig).model_fields)

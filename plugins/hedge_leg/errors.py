@@ -2,7 +2,8 @@
 
 HedgeError
 ├── ConfigError          the configuration is wrong: refuse to start
-│   └── JournalMissing   there is no journal where one is looked for: nothing to show
+│   ├── JournalMissing   there is no journal where one is looked for: nothing to show
+│   └── NothingRecorded  the journal holds nothing of the range asked for
 ├── VenueRefused         proof that no order exists: next step of the plan
 ├── OutcomeUnknown       an order may exist: never resend, look it up until it is known
 ├── VenueUnavailable     a read failed: nothing is known, try again at the next tick
@@ -24,6 +25,10 @@ class ConfigError(HedgeError):
 
 class JournalMissing(ConfigError):
     """There is no journal at that place. Nothing was created."""
+
+
+class NothingRecorded(ConfigError):
+    """Nothing was recorded in the range asked for. Nothing was written."""
 
 
 class VenueRefused(HedgeError):

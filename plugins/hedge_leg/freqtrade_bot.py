@@ -41,13 +41,15 @@ from hedge_leg.bootstrap import (
 )
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.amounts import exact
-from hedge_leg.errors import ConfigError, VenueUnavailable
+from hedge_leg.errors import ConfigError, HedgeError, VenueUnavailable
+from hedge_leg.freqtrade_observer import build_observer
 from hedge_leg.leg import History, HistorySource
 from hedge_leg.live import LiveLeg
 from hedge_leg.live_booking import LiveTrade
 from hedge_leg.live_history import LongSeries
 from hedge_leg.live_market import SpotMarket, SpotPrices, live_features, settled_stamps, settlements
 from hedge_leg.live_trades import host_trade
+from hedge_leg.observing_leg import ObservingLeg
 from hedge_leg.ports import PerpOrder
 from hedge_leg.sentinel import Sentinel
 from hedge_leg.trade_view import epoch_ms_of
@@ -89,6 +91,8 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         strategy.dp.send_msg(text, always_send=True)
 
     if config["runmode"] == RunMode.LIVE:
+        if settings.mode == "observer":
+            raise ConfigError('hedge_leg.mode is "observer", which never trades: set "dry_run": true')
         engine = live_engine(settings, host, credentials, exchange._api, notify)
     else:
         perp = DryPerpVenue(_filled_orders, lambda pair, since: _settlements(exchange, pair, since))
@@ -141,7 +145,8 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     except BaseException:
         engine.journal.close()
         raise
-    leg = LiveLeg(
+    observing = settings.mode == "observer"
+    leg = (ObservingLeg if observing else LiveLeg)(
         engine,
         watch,
         FreqtradeTrades(),
@@ -153,12 +158,18 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         settled=lambda pair: settled_stamps(funding(pair)),
         quote=host.quote,
         fixed_cost=fixed_cost(settings),
-        observe_only=settings.mode == "observer",
+        observe_only=observing,
         refresh_wallets=strategy.wallets.update,
         sentinel=Sentinel(watch.tick_alone, idle_s=idle_s) if live else None,
         one_pot=one_pot,
         guard=guard,
     )
+    if isinstance(leg, ObservingLeg):
+        try:
+            leg.observer = build_observer(strategy, settings, leg, exchange._api)
+        except HedgeError:
+            leg.close()
+            raise
     exchange.get_funding_fees = _pairs_funding(leg, exchange.get_funding_fees)
     return leg
 

@@ -18,6 +18,8 @@ from hedge_leg.core.states import Mode, SpotLeg, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
 
+OBSERVED = "observer mode: recorded, not entered"  # the only refusal of what would have been opened
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -64,7 +66,7 @@ def _announce(engine: Engine, plan: EntryPlan, *, observe_only: bool) -> Verdict
     if short:
         return Verdict(False, f"{plan.pair} has a position of {-short} that nobody journaled: close it first")
     if observe_only:
-        return Verdict(False, "observer mode: recorded, not entered")
+        return Verdict(False, OBSERVED)
     total = balances.get(rules.base, (ZERO, ZERO))[1]
     dust_qty, dust_cost = remainder(engine, rules.base)
     if dust_qty > total:  # somebody swept it away: it stays in the books, it is not ours to count on

@@ -81,19 +81,21 @@ class LiveLeg:
 
     def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:  # noqa: ARG002
         """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""
+        verdict = self.entry_verdict(pair, amount, rate, leverage)
+        log = logger.info if verdict.allowed else logger.warning
+        log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
+        return verdict.allowed
+
+    def entry_verdict(self, pair: str, amount: float, rate: float, leverage: float) -> Verdict:
+        """Ask the gate; an entry that it allows is journaled."""
         plan = EntryPlan(
             *(pair, self.symbol_of(pair), exact(amount), exact(rate), exact(leverage)),
             fixed_cost=self.fixed_cost,
         )
         refusal = self.guard.entry_refusal(plan) if self.guard is not None else ""
-        verdict = (
-            Verdict(False, refusal)
-            if refusal
-            else announce(self.engine, plan, observe_only=self.observe_only)
-        )
-        log = logger.info if verdict.allowed else logger.warning
-        log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
-        return verdict.allowed
+        if refusal:
+            return Verdict(False, refusal)
+        return announce(self.engine, plan, observe_only=self.observe_only)
 
     def confirm_exit(self, pair: str, reason: str, now_ms: int) -> bool:  # noqa: ARG002
         """Sell the spot leg first; the user is told when that refuses the exit."""

@@ -8,20 +8,27 @@ order exists, and `OutcomeUnknown` for everything else that is not an answer.
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from hedge_leg.core.events import Event, PerpPart
 from hedge_leg.core.guard.breakers import GuardRow
 from hedge_leg.core.market import Book, MarketRules
+from hedge_leg.core.opportunity import Opportunity, Shadow
 from hedge_leg.core.orders import OrderIntent, OrderReport
+from hedge_leg.core.shadow import Settlement
 
 __all__ = [
     "Book",
     "Clock",
+    "EntryAsked",
+    "FundingMarket",
+    "FundingNow",
     "FundingPayment",
     "GuardLog",
     "Journal",
     "MarketRules",
+    "ObservationLog",
+    "Observed",
     "PerpOrder",
     "PerpVenue",
     "Recorded",
@@ -176,6 +183,58 @@ class GuardLog(Protocol):
 
     def since(self, seq: int) -> Sequence[tuple[int, GuardRow]]:
         """Return (number, row) of the rows after a number, oldest first. Raises JournalError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAsked:
+    """What the entry gate answered an observer. `would`: it would have been opened; `qty` base units."""
+
+    at_ms: int
+    pair: str
+    would: bool
+    reason: str
+    qty: Decimal
+    px: Decimal
+
+
+Observed = Opportunity | Shadow | Settlement | EntryAsked
+_Kind = TypeVar("_Kind", Opportunity, Shadow, Settlement, EntryAsked)
+
+
+class ObservationLog(Protocol):
+    """Append-only records of an observer."""
+
+    def append(self, records: Sequence[Observed]) -> None:
+        """Make them durable, all or none, before returning. JournalError otherwise."""
+        ...
+
+    def newest(self, kind: type[_Kind], pair: str, count: int = 1) -> list[_Kind]:
+        """Return the newest records of a kind and pair by their time, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FundingNow:
+    """The rate that the venue predicts for the next settlement, and when that is; None: it does not tell."""
+
+    predicted_rate: Decimal | None
+    next_ms: int | None
+
+
+class FundingMarket(Protocol):
+    """A perp's public side: its book and its funding. Reads raise VenueUnavailable."""
+
+    def book(self, pair: str) -> Book:
+        """Return the present book in base units."""
+        ...
+
+    def funding_now(self, pair: str) -> FundingNow:
+        """Return what is predicted."""
+        ...
+
+    def settlements_since(self, pair: str, since_ms: int) -> Sequence[Settlement]:
+        """Return what the venue's history lists from then on, oldest first, stamps rounded to the minute."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The live perp venue against the real paper exchange, over HTTP with real ccxt."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -263,3 +264,23 @@ def test_forced_reduction_is_told_with_its_books(rig: Rig) -> None:
     forced = rig.venue.orders_since(PAIR, rig.now_ms())[-1]
     assert (forced.qty, forced.liquidation, forced.open) == (Decimal("0.2"), True, False)
     assert rig.venue.short_qty(PAIR) == Decimal("0.2")
+
+
+def test_public_funding_is_told_by_the_venue_s_own_history_page_by_page(rig: Rig) -> None:
+    since_ms = rig.now_ms() - 10 * 24 * HOUR_MS
+    query: dict[str, str | int] = {"symbol": "BTCUSDT", "startTime": since_ms, "limit": 1000}
+    rows = httpx.get(f"{rig.exchange.url}/fapi/v1/fundingRate", params=query).json()
+    assert len(rows) > 20
+    rig.venue._dialect = replace(rig.venue._dialect, page=7)
+    found = rig.venue.settlements_since(PAIR, since_ms)
+    told = [(one.at_ms, one.rate, one.mark_px) for one in found]
+    assert told == [
+        (row["fundingTime"], Decimal(row["fundingRate"]), Decimal(row["markPrice"])) for row in rows
+    ]
+    now = rig.venue.funding_now(PAIR)
+    assert now.next_ms is not None
+    assert 0 < now.next_ms - rig.now_ms() <= 8 * HOUR_MS
+    assert now.predicted_rate == found[-1].rate
+    rig.plan("lose_answer", path="/fapi/v1/premiumIndex")
+    with pytest.raises(VenueUnavailable, match="funding rate of BTC"):
+        rig.venue.funding_now(PAIR)

@@ -29,6 +29,9 @@ def test_later_files_override_field_by_field(tmp_path: Path) -> None:
     [
         ('{"hedge_leg": {"leverage": 9}}', "hedge_leg.leverage"),
         ('{"hedge_leg": 3}', "must be an object"),
+        ('{"hedge_leg": {"observer": {"min_rate": 1}}}', "hedge_leg.observer.min_rate is not known"),
+        ('{"hedge_leg": {"observer": {"leave_daily_rate": 0.01}}}', "leave_daily_rate is above"),
+        ('{"hedge_leg": {"observer": {"snapshot_sec": 20}}}', "snapshot_sec is below interval_sec"),
         ("{", "cannot be read as JSON"),
     ],
 )

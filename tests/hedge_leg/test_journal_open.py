@@ -12,6 +12,7 @@ import pytest
 
 from hedge_leg.adapters import file_lease
 from hedge_leg.adapters.sql_journal import open_journal, verify
+from hedge_leg.adapters.sql_journal_schema import known_version
 from hedge_leg.errors import ConfigError, HedgeError, JournalError, LeaseHeld
 from tests.hedge_leg.journal_contract import announced, paid
 
@@ -173,7 +174,7 @@ def test_journal_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
     _journal(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("INSERT INTO journal_schema (version) VALUES (2)")
+        connection.execute(f"INSERT INTO journal_schema (version) VALUES ({known_version() + 1})")
     before = path.read_bytes()
     with pytest.raises(JournalError, match="update hedge_leg; nothing was changed"):
         open_journal(f"sqlite:///{path}")

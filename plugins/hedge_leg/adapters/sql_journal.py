@@ -157,7 +157,7 @@ class SqlJournal:
     def read(self, carry_id: str) -> Sequence[Recorded]:
         """Return a carry's events by version; JournalError when they are not as they were written."""
         head, events = "", []
-        for version, row in enumerate(self._fetch(_CARRY, {"carry_id": carry_id}), 1):
+        for version, row in enumerate(self.fetch(_CARRY, {"carry_id": carry_id}), 1):
             head = checksum(head, row)
             if row.version != version or row.checksum != head:
                 flaw = f"carry {carry_id} version {row.version} was changed or follows a gap"
@@ -173,10 +173,26 @@ class SqlJournal:
 
     def stream(self) -> Iterable[Recorded]:
         """Yield everything, carries in the order they began, each by version; a carry at a time is read."""
-        for row in self._fetch(_CARRIES, {}):
+        for row in self.fetch(_CARRIES, {}):
             yield from self.read(row.carry_id)
 
-    def _fetch(self, query: Any, values: Mapping[str, Any]) -> Sequence[Any]:
+    def insert(self, table: sa.TableClause, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows to a table beside the events, all or none. JournalError: not known to be written."""
+        if not self._writes:
+            raise JournalError(f"journal {self._store.where} was opened to read only: nothing was written")
+        with self._lock:
+            try:
+                self._store.guard()
+                connection = self._connected()
+                connection.exec_driver_sql(self._store.begin)
+                connection.execute(sa.insert(table), rows)
+                connection.exec_driver_sql("COMMIT")
+            except BaseException as error:  # as in `append`
+                self._drop()
+                raise self._store.failure(error) if isinstance(error, SQLAlchemyError) else error from None
+
+    def fetch(self, query: Any, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return a query's rows; asked once more when the connection has died."""
         with self._lock:
             try:
                 return self._connected().execute(query, values).all()
@@ -191,7 +207,7 @@ class SqlJournal:
                 raise self._store.failure(error) from error
 
     def rows(self) -> Iterator[Any]:
-        """Yield the rows as the database holds them, in the order they were written, unchecked."""
+        """Yield the events' rows as the database holds them, in the order they were written, unchecked."""
         with self._lock:
             try:
                 yield from all_rows(self._connected())
@@ -204,8 +220,8 @@ class SqlJournal:
         with self._lock:
             self._closed = True
             if os.getpid() == self._process:
-                if self._connection is not None:
-                    with suppress(SQLAlchemyError):
+                with suppress(SQLAlchemyError):
+                    if self._connection is not None:
                         self._store.leave(self._connection)
                 self._drop()
                 self._store.close()

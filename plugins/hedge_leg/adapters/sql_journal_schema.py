@@ -30,6 +30,15 @@ _EVENT_TABLE = (
     "PRIMARY KEY (carry_id, version))"
 )
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+_OBSERVATION_TABLE = (
+    "CREATE TABLE observation (seq {key}, at_ms BIGINT NOT NULL, pair TEXT NOT NULL, kind TEXT NOT NULL, "
+    "payload TEXT NOT NULL)"
+)
+_OBSERVATION_INDEXES = (
+    "CREATE INDEX observation_by_time ON observation (kind, pair, at_ms)",
+    # a settlement is a fact: there is one at a time
+    "CREATE UNIQUE INDEX observation_settled ON observation (pair, at_ms) WHERE kind = 'Settlement'",
+)
 
 # Version 1, 2, .. in this order: dialect -> statements. What has been released is never edited.
 MIGRATIONS: tuple[Mapping[str, Sequence[str]], ...] = (
@@ -48,6 +57,23 @@ MIGRATIONS: tuple[Mapping[str, Sequence[str]], ...] = (
             "CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'the journal is append-only'; END $$",
             "CREATE TRIGGER journal_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_event "
+            "FOR EACH STATEMENT EXECUTE FUNCTION journal_append_only()",
+        ),
+    },
+    {
+        "sqlite": (
+            _OBSERVATION_TABLE.format(key="INTEGER PRIMARY KEY AUTOINCREMENT"),
+            *_OBSERVATION_INDEXES,
+            f"CREATE TRIGGER observation_no_update BEFORE UPDATE ON observation {_REFUSE}",
+            f"CREATE TRIGGER observation_no_delete BEFORE DELETE ON observation {_REFUSE}",
+            "CREATE TRIGGER observation_no_replace BEFORE INSERT ON observation WHEN EXISTS (SELECT 1 FROM "
+            "observation WHERE seq = NEW.seq OR (kind = 'Settlement' AND NEW.kind = 'Settlement' AND "
+            f"pair = NEW.pair AND at_ms = NEW.at_ms)) {_REFUSE}",
+        ),
+        "postgresql": (
+            _OBSERVATION_TABLE.format(key="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+            *_OBSERVATION_INDEXES,
+            "CREATE TRIGGER observation_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON observation "
             "FOR EACH STATEMENT EXECUTE FUNCTION journal_append_only()",
         ),
     },

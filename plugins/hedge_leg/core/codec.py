@@ -214,6 +214,25 @@ def _converters(hint: Any) -> _Converters:
     raise TypeError(f"an event cannot hold {hint}: use Decimal, int, str, bool, StrEnum, a record, a tuple")
 
 
+def record_codec(cls: type) -> tuple[Callable[[object], Plain], Callable[[object], Any]]:
+    """Return encoder and decoder of any record class; both raise JournalError, which names the field.
+
+    The rules are those of events: exact, strict, a field with a default may be absent.
+    """
+    encode_record, decode_record = _record(cls)
+
+    def checked(convert: _Convert) -> _Convert:
+        def run(value: object) -> Any:
+            try:
+                return convert(value)
+            except _Ill as ill:
+                raise JournalError(f"{cls.__name__}.{ill.where}: {ill.what}") from None
+
+        return run
+
+    return checked(encode_record), checked(decode_record)
+
+
 _CODECS: Mapping[str, _Converters] = {cls.__name__: _record(cls) for cls in get_args(Event)}
 _KNOWN: frozenset[type] = frozenset(get_args(Event))
 
