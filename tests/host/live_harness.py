@@ -81,9 +81,17 @@ class Rig:
     config: dict[str, Any]
     bot: FreqtradeBot | None = None
     messages: list[str] = field(default_factory=list)
+    apart: Exchange | None = None  # where the spot leg trades, when not on `exchange`
+
+    @property
+    def spot_exchange(self) -> Exchange:
+        """Return the exchange of the spot leg."""
+        return self.apart or self.exchange
 
     def advance(self, seconds: float) -> None:
-        """Move the exchange's clock and this process's time."""
+        """Move the exchanges' clocks and this process's time."""
+        if self.apart is not None:
+            self.apart.post("clock", {"advance_ms": round(seconds * 1000)})
         state = self.exchange.post("clock", {"advance_ms": round(seconds * 1000)})
         self.traveller.move_to(state["now_ms"] / 1000, tick=False)
 

@@ -81,7 +81,8 @@ def loop_safely(made: Rig, times: int = 1, seconds: float = 5.0) -> None:
 
 def settle(made: Rig, loops: int = 12) -> None:
     """Let the faults end, and the bot bring everything in order."""
-    made.exchange.client.delete(f"{made.exchange.url}/_control/faults")
+    for exchange in {made.exchange.url: made.exchange, made.spot_exchange.url: made.spot_exchange}.values():
+        exchange.client.delete(f"{exchange.url}/_control/faults")
     loop_safely(made, loops, 10.0)
     loop_safely(made, 2, 61.0)
 
@@ -97,4 +98,4 @@ def assert_settled(made: Rig) -> None:
 
 def spot_orders(made: Rig) -> list[dict[str, Any]]:
     """Return our spot orders as the exchange took them."""
-    return [row for row in made.exchange.audit("taken") if row["venue"] == "spot"]
+    return [row for row in made.spot_exchange.audit("taken") if row["venue"] == "spot"]

@@ -34,7 +34,7 @@ def _orders(rig: Rig) -> Iterable[str]:
         if isinstance(row.event, SpotIntended):
             intents[row.event.intent.client_id] = row.event.intent
     seen: set[str] = set()
-    for event in rig.exchange.audit("taken"):
+    for event in rig.spot_exchange.audit("taken"):
         client_id = event["client_id"]
         if event["venue"] != "spot" or not client_id.startswith("hl-"):
             continue
