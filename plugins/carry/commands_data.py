@@ -193,22 +193,27 @@ def features(
         raise DataError(f"{pair}: no candle in {wanted} of {datadir}: give another --timerange")
     frame = frame[inside].reset_index(drop=True)
     last = frame.tail(tail)
-    console = _console()
-    table = Table(title=f"{pair} {timeframe}, last {len(last)} of {len(frame)} rows{sample_note(datadir)}")
-    table.add_column("date (open, UTC)", no_wrap=True)
-    for date in last["date"]:
-        table.add_column(f"{date:%Y-%m-%d %H:%M}", justify="right")
-    for name in ("perp_close", *FEATURE_COLUMNS):
-        table.add_row(
-            name, *(f"{value:.4f}" if isinstance(value, float) else str(value) for value in last[name])
-        )
-    console.print(table)
+    title = f"{pair} {timeframe}, last {len(last)} of {len(frame)} rows{sample_note(datadir)}"
+    _console().print(_features_table(title, last))
     if out is not None:
         _write(out, lambda path: _write_frame(path, frame))
     if json_file is not None:
         rows = json.loads(last.to_json(orient="records", date_format="iso", double_precision=15))
         record = {"pair": pair, "timeframe": timeframe, "sample": is_sample(datadir), "rows": rows}
         _write_json(json_file, record)
+
+
+def _features_table(title: str, rows: pd.DataFrame) -> Table:
+    """Return one column per candle, one line per feature."""
+    table = Table(title=title)
+    table.add_column("date (open, UTC)", no_wrap=True)
+    for date in rows["date"]:
+        table.add_column(f"{date:%Y-%m-%d %H:%M}", justify="right")
+    for name in ("perp_close", *FEATURE_COLUMNS):
+        table.add_row(
+            name, *(f"{value:.4f}" if isinstance(value, float) else str(value) for value in rows[name])
+        )
+    return table
 
 
 def download(
