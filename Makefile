@@ -29,7 +29,7 @@ BENCH_RANGE ?= $(if $(RECORDED),20200101-20241231,$(TIMERANGE))
 VECTORBT ?=
 LOG := user_data/logs/backtest.log
 
-.PHONY: observe parity docs-test walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
+.PHONY: docs observe parity docs-test walk-forward days demo soak help setup data backtest report test lint types imports tests bench clean crash-matrix
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,9 @@ imports: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(BIN)/pytest -n 2
+
+docs: $(INSTALLED) ## write docs/configuration.md from the models
+	@PYTHONPATH=. $(BIN)/python tools/config_reference.py
 
 docs-test: $(INSTALLED) ## every command of README, docs and docker/compose.yml, run; an installation by the README
 	@DOCS_TEST=1 $(BIN)/pytest tests/ship

@@ -5,7 +5,7 @@ Sources: REFERENCES sections 1 and 3 (taker 5, maker 2, slippage 3, fixed 2; 17 
 legs on Binance's lowest tier: perp taker 5 + spot taker 10 + 1 slippage on each leg).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ class Liquidity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Costs of one pair. Rates in bps of the leg's notional per fill; money in quote currency.
+    """Costs of one pair, >= 0. Rates in bps of the leg's notional per fill; money in quote currency.
 
     Slippage worsens the fill price, so it lands in price P&L and is reported as attribution only.
     Raises UsageError for a negative or non-finite value.
@@ -31,23 +31,34 @@ class CostModel:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}  # as a block of a configuration: no typos
 
-    perp_taker_bps: float = 5.0
-    perp_maker_bps: float = 2.0
-    spot_taker_bps: float = 10.0
-    spot_maker_bps: float = 10.0
-    perp_slippage_bps: float = 1.0
-    spot_slippage_bps: float = 1.0
-    perp_liquidity: Liquidity = Liquidity.TAKER
-    spot_liquidity: Liquidity = Liquidity.TAKER
-    fixed_per_trade: float = 0.0  # quote currency, charged once, on the first fill
-    borrow_daily_bps: float = 0.0  # bps of the spot leg's cost per day, when its cash is borrowed
+    perp_taker_bps: float = field(
+        default=5.0,
+        metadata={"description": "fee of a taker fill of the perp; a backtest charges freqtrade's `fee`"},
+    )
+    perp_maker_bps: float = field(default=2.0, metadata={"description": "fee of a maker fill of the perp"})
+    spot_taker_bps: float = field(default=10.0, metadata={"description": "fee of a taker fill of spot"})
+    spot_maker_bps: float = field(default=10.0, metadata={"description": "fee of a maker fill of spot"})
+    perp_slippage_bps: float = field(default=1.0, metadata={"description": "worsens every fill of the perp"})
+    spot_slippage_bps: float = field(default=1.0, metadata={"description": "worsens every fill of spot"})
+    perp_liquidity: Liquidity = field(
+        default=Liquidity.TAKER, metadata={"description": "which of the two fees applies to the perp"}
+    )
+    spot_liquidity: Liquidity = field(
+        default=Liquidity.TAKER, metadata={"description": "which of the two fees applies to spot"}
+    )
+    fixed_per_trade: float = field(
+        default=0.0, metadata={"description": "once per trade, on the first fill", "unit": "quote"}
+    )
+    borrow_daily_bps: float = field(
+        default=0.0, metadata={"description": "a day, of the spot leg's cost, when its cash is borrowed"}
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be a cost."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for one in fields(self):
+            value = getattr(self, one.name)
             if isinstance(value, float | int) and not 0.0 <= float(value) < 10_000.0:
-                raise UsageError(f"costs.{field.name} is {value}: give a number >= 0 and < 10000")
+                raise UsageError(f"costs.{one.name} is {value}: give a number >= 0 and < 10000")
 
     @property
     def perp_fee_rate(self) -> float:

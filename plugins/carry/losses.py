@@ -13,7 +13,7 @@ Financial Machine Learning" (2018), chapter 7 (purge and embargo).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -31,16 +31,15 @@ _YEAR = pd.Timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class LossTerms:
-    """Settings of the losses, the `carry_loss` block of a configuration.
+    """Settings of the losses of hyperopt and walk-forward: the `carry_loss` block of a configuration."""
 
-    `turnover_penalty_bps` of the traded value; `minimum_trades` over the whole range; `segments` of equal
-    length; `embargo_h` hours after a segment's start in which an opened trade does not count.
-    """
-
-    turnover_penalty_bps: float = 2.0
-    minimum_trades: int = 3
-    segments: int = 4
-    embargo_h: float = 72.0
+    turnover_penalty_bps: float = field(default=2.0, metadata={"description": "of the value traded"})
+    minimum_trades: int = field(default=3, metadata={"description": "over the whole range; fewer never win"})
+    segments: int = field(default=4, metadata={"description": "of equal length"})
+    embargo_h: float = field(
+        default=72.0,
+        metadata={"description": "after a segment's start, in which an opened trade does not count"},
+    )
 
     def __post_init__(self) -> None:
         """Refuse settings that no formula takes."""
@@ -53,7 +52,7 @@ class LossTerms:
 def loss_terms(config: Mapping[str, Any]) -> LossTerms:
     """Read the `carry_loss` block of freqtrade's configuration; UsageError names an unknown or bad field."""
     block = config.get(CONFIG_KEY) or {}
-    known = {field.name for field in fields(LossTerms)}
+    known = {one.name for one in fields(LossTerms)}
     for name, value in dict(block).items():
         if name not in known or isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(

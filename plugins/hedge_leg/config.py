@@ -7,7 +7,7 @@ credentials (`adapters.credentials` takes them out before it is read).
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,11 +15,12 @@ from carry.costs import CostModel
 from carry.errors import UsageError
 from hedge_leg.core.amounts import SMALLEST_LOT, Bps, exact
 from hedge_leg.core.mirror import HedgeTerms
-from hedge_leg.core.opportunity import ObserverRules
 from hedge_leg.core.outcome import PairTerms
 from hedge_leg.core.plan import Policy
 from hedge_leg.errors import ConfigError
 from hedge_leg.guard_config import GuardConfig
+from hedge_leg.observer_config import ObserverConfig
+from hedge_leg.units import Fraction, Quote
 
 MAX_LEVERAGE = 3.0
 
@@ -29,9 +30,11 @@ class ExchangeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = ""
-    ccxt_config: dict[str, Any] = Field(default_factory=dict)
-    timeout_ms: int = Field(default=5_000, ge=500, le=60_000)
+    name: str = Field(default="", description="exchange of the spot leg; empty: freqtrade's own")
+    ccxt_config: dict[str, Any] = Field(
+        default_factory=dict, description="options for ccxt, as in freqtrade's `exchange.ccxt_config`"
+    )
+    timeout_ms: int = Field(default=5_000, ge=500, le=60_000, description="of one request of the spot leg")
 
 
 class ExecutionConfig(BaseModel):
@@ -39,21 +42,45 @@ class ExecutionConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    poll_interval_sec: float = Field(default=0.5, ge=0.05, le=10)
-    open_timeout_sec: float = Field(default=10, ge=1, le=120)
-    close_timeout_sec: float = Field(default=30, ge=5, le=600)
-    order_timeout_sec: float = Field(default=5, ge=1, le=60)
-    not_found_grace_sec: float = Field(default=5, ge=1, le=120)
-    max_slippage_bps: float = Field(default=10, gt=0, le=200)
-    retry_slippage_bps: float = Field(default=30, gt=0, le=500)
-    attempts: int = Field(default=2, ge=1, le=10)
-    rebalance_threshold: float = Field(default=0.002, gt=0, le=0.1)
-    cool_down_sec: float = Field(default=3_600, ge=60)
-    max_unhedged_sec: float = Field(default=120, ge=10, le=3_600)
-    max_slice_notional: float | None = Field(default=None, gt=0)
-    perp_check_sec: float = Field(default=5, ge=1, le=300)
-    spot_check_sec: float = Field(default=60, ge=5, le=3_600)
-    idle_after_sec: float = Field(default=120, ge=60, le=3_600)
+    poll_interval_sec: float = Field(default=0.5, ge=0.05, le=10, description="between two looks at an order")
+    open_timeout_sec: float = Field(
+        default=10, ge=1, le=120, description="until an opening that is not hedged is rolled back"
+    )
+    close_timeout_sec: float = Field(
+        default=30, ge=5, le=600, description="until sold spot is bought back, if the perp has not left"
+    )
+    order_timeout_sec: float = Field(
+        default=5, ge=1, le=60, description="until an order is canceled that has not ended"
+    )
+    not_found_grace_sec: float = Field(
+        default=5, ge=1, le=120, description='before "not found" counts, and a difference is believed'
+    )
+    max_slippage_bps: float = Field(
+        default=10, gt=0, le=200, description="bound of the first order of a gap, from the best price"
+    )
+    retry_slippage_bps: float = Field(default=30, gt=0, le=500, description="bound of the orders after it")
+    attempts: int = Field(default=2, ge=1, le=10, description="orders of one gap before the plan changes")
+    rebalance_threshold: Fraction = Field(
+        default=0.002, gt=0, le=0.1, description="difference of the legs that is traded, of the short"
+    )
+    cool_down_sec: float = Field(
+        default=3_600, ge=60, description="no entry on a pair after a rollback or halt"
+    )
+    max_unhedged_sec: float = Field(
+        default=120, ge=10, le=3_600, description="the bound: entry notional x so many seconds, then an alarm"
+    )
+    max_slice_notional: Quote | None = Field(
+        default=None, gt=0, description="largest spot order, quote; empty: no limit"
+    )
+    perp_check_sec: float = Field(
+        default=5, ge=1, le=300, description="between comparisons with the exchange's position"
+    )
+    spot_check_sec: float = Field(
+        default=60, ge=5, le=3_600, description="between comparisons with the spot account"
+    )
+    idle_after_sec: float = Field(
+        default=120, ge=60, le=3_600, description="without a loop, until the sentinel takes over"
+    )
 
     def policy(self) -> Policy:
         """Return the engine's policy in exact numbers."""
@@ -79,47 +106,15 @@ class PaperConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    spot_balance: float | None = Field(default=None, gt=0)
-    latency_ms: int = Field(default=100, ge=0, le=10_000)
-    fee_in_base: bool = True
-
-
-class ObserverConfig(BaseModel):
-    """What an observer records and when it would open and leave. Daily rates as fractions.
-
-    `notional`: quote of one leg; empty: what freqtrade's stake would open.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    interval_sec: float = Field(default=30, ge=5, le=3_600)
-    snapshot_sec: float = Field(default=300, ge=5, le=86_400)
-    notional: float | None = Field(default=None, gt=0)
-    min_daily_rate: float = Field(default=0.0002, ge=0, le=0.1)
-    min_positive_streak: int = Field(default=3, ge=0, le=100)
-    leave_daily_rate: float = Field(default=0.0, ge=-0.1, le=0.1)
-    flip_tolerance_h: float = Field(default=2, ge=0, le=720)
-    holding_days: float = Field(default=30, gt=0, le=365)
-    regime: bool = True
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        if self.leave_daily_rate > self.min_daily_rate:
-            raise ValueError("leave_daily_rate is above min_daily_rate: what is opened would be left at once")
-        if self.snapshot_sec < self.interval_sec:
-            raise ValueError("snapshot_sec is below interval_sec: there is nothing new to keep in between")
-        return self
-
-    def rules(self, max_slippage_bps: float) -> ObserverRules:
-        """Return the rules in exact numbers."""
-        return ObserverRules(
-            min_daily_rate=exact(self.min_daily_rate),
-            min_streak=self.min_positive_streak,
-            leave_daily_rate=exact(self.leave_daily_rate),
-            flip_tolerance_ms=round(self.flip_tolerance_h * 3_600_000),
-            holding_days=exact(self.holding_days),
-            max_slippage=exact(max_slippage_bps) / 10_000,
-        )
+    spot_balance: Quote | None = Field(
+        default=None,
+        gt=0,
+        description="of the dry-run's spot account; empty: `dry_run_wallet` pays for both legs",
+    )
+    latency_ms: int = Field(default=100, ge=0, le=10_000, description="of an order in a dry-run")
+    fee_in_base: bool = Field(
+        default=True, description="whether spot purchases pay their fee in coins, as on Binance"
+    )
 
 
 class HedgeLegConfig(BaseModel):
@@ -127,13 +122,26 @@ class HedgeLegConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    leverage: float = Field(default=2.0, ge=1.0, le=MAX_LEVERAGE)
+    leverage: float = Field(
+        default=2.0,
+        ge=1.0,
+        le=MAX_LEVERAGE,
+        description="of the perp: a pair of notional N ties up N + N / leverage",
+    )
     costs: CostModel = CostModel()
-    spot_lots: dict[str, float] = Field(default_factory=dict)
-    cash_buffer: float = Field(default=0.005, ge=0.0, le=0.5)
-    roll_distance: float = Field(default=0.25, ge=0.02, le=0.9)
-    mode: Literal["trade", "observer"] = "trade"
-    journal_url: str = ""
+    spot_lots: dict[str, float] = Field(
+        default_factory=dict, description="base coin to lot, for backtests; 1e-8 where a coin is not listed"
+    )
+    cash_buffer: Fraction = Field(
+        default=0.005, ge=0.0, le=0.5, description="of the notional, kept free at an entry"
+    )
+    roll_distance: Fraction = Field(
+        default=0.25, ge=0.02, le=0.9, description="roll the pair below this liquidation price / price - 1"
+    )
+    mode: Literal["trade", "observer"] = Field(
+        default="trade", description="`observer`: never enter, record what would be done"
+    )
+    journal_url: str = Field(default="", description="SQLAlchemy URL; empty: a SQLite file in user_data")
     exchange: ExchangeConfig = ExchangeConfig()
     execution: ExecutionConfig = ExecutionConfig()
     paper: PaperConfig = PaperConfig()

@@ -7,42 +7,64 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hedge_leg.core.amounts import exact
 from hedge_leg.core.guard.breakers import Action, Limit
 from hedge_leg.core.guard.limits import GuardLimits
+from hedge_leg.units import Fraction, Quote
 
 Choice = Literal["alarm", "block", "shrink", "leave"]
 
 
 class GuardConfig(BaseModel):
-    """Limits of a trading bot (dry or live). Distances, jumps and shares are fractions."""
+    """Limits of a trading bot (dry or live); 0 switches one off. Prose: docs/risk-guard.md."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = True
-    shrink_distance: float = Field(default=0.15, ge=0, lt=1)
-    leave_distance: float = Field(default=0.08, ge=0, lt=1)
-    shrink_to: float = Field(default=0.5, gt=0, lt=1)
-    price_jump: float = Field(default=0.15, ge=0, le=1)
-    price_jump_window_min: float = Field(default=60, ge=1, le=1_440)
-    price_jump_action: Choice = "block"
-    basis_bps: float = Field(default=300, ge=0, le=5_000)
-    basis_action: Choice = "block"
-    slippage_bps: float = Field(default=50, ge=0, le=1_000)
-    slippage_action: Choice = "block"
-    venue_failures: int = Field(default=10, ge=0, le=1_000)
-    venue_failures_action: Choice = "block"
-    account_stale_sec: float = Field(default=300, ge=0, le=86_400)
-    market_stale_candles: float = Field(default=2, ge=0, le=100)
-    stale_action: Choice = "block"
-    funding_flip_hours: float = Field(default=168, ge=0, le=8_760)
-    rebalancing_share: float = Field(default=0.3, ge=0, le=10)
-    rebalancing_action: Choice = "alarm"
-    daily_loss: float = Field(default=0.02, ge=0, le=1)
-    daily_loss_action: Choice = "block"
-    max_carries: int = Field(default=20, ge=0)
-    max_carries_per_coin: int = Field(default=1, ge=0)
-    max_coin_notional: float = Field(default=0, ge=0)
-    max_venue_notional: float = Field(default=0, ge=0)
-    transfer_drift: float = Field(default=0.25, ge=0, le=1)
-    cool_down_min: float = Field(default=60, gt=0, le=10_080)
+    enabled: bool = Field(default=True, description="whether there is a guard")
+    shrink_distance: Fraction = Field(
+        default=0.15, ge=0, lt=1, description="liquidation price / price - 1 below which both legs are shrunk"
+    )
+    leave_distance: Fraction = Field(default=0.08, ge=0, lt=1, description="and below which the pair is left")
+    shrink_to: Fraction = Field(default=0.5, gt=0, lt=1, description="what is left of a pair that is shrunk")
+    price_jump: Fraction = Field(
+        default=0.15, ge=0, le=1, description="move of perp or spot within the window"
+    )
+    price_jump_window_min: float = Field(default=60, ge=1, le=1_440, description="the window")
+    price_jump_action: Choice = Field(default="block", description="what a jump does")
+    basis_bps: float = Field(default=300, ge=0, le=5_000, description="perp and spot this far apart")
+    basis_action: Choice = Field(default="block", description="what that does")
+    slippage_bps: float = Field(
+        default=50, ge=0, le=1_000, description="an own order this far from the best price"
+    )
+    slippage_action: Choice = Field(default="block", description="what that does")
+    venue_failures: int = Field(default=10, ge=0, le=1_000, description="failed calls in a row")
+    venue_failures_action: Choice = Field(default="block", description="what they do")
+    account_stale_sec: float = Field(
+        default=300, ge=0, le=86_400, description="an account, or anything a limit needs, unread for so long"
+    )
+    market_stale_candles: float = Field(
+        default=2, ge=0, le=100, description="age of the last candle, in candles"
+    )
+    stale_action: Choice = Field(default="block", description="what stale data do")
+    funding_flip_hours: float = Field(
+        default=168,
+        ge=0,
+        le=8_760,
+        description="of negative funding until a pair is left that costs nothing to leave",
+    )
+    rebalancing_share: Fraction = Field(
+        default=0.3, ge=0, le=10, description="fees of rebalancing in 24 h, of the funding in that time"
+    )
+    rebalancing_action: Choice = Field(default="alarm", description="what that does")
+    daily_loss: Fraction = Field(default=0.02, ge=0, le=1, description="loss of a UTC day, of both accounts")
+    daily_loss_action: Choice = Field(default="block", description="what it does")
+    max_carries: int = Field(default=20, ge=0, description="pairs at a time")
+    max_carries_per_coin: int = Field(default=1, ge=0, description="pairs of one coin at a time")
+    max_coin_notional: Quote = Field(default=0, ge=0, description="of one coin")
+    max_venue_notional: Quote = Field(default=0, ge=0, description="of all pairs")
+    transfer_drift: Fraction = Field(
+        default=0.25, ge=0, le=1, description="drift of the two accounts at which a transfer is advised"
+    )
+    cool_down_min: float = Field(
+        default=60, gt=0, le=10_080, description="for which a limit must hold before its breaker ends"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> "GuardConfig":
