@@ -1,12 +1,15 @@
 """`hedge-leg opportunities`: what the observer has seen, and what became of it. Read beside the bot."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from hedge_leg.bootstrap import journal_url
 from hedge_leg.commands_guard import LayeredConfigs
@@ -29,18 +32,12 @@ from hedge_leg.observations import (
 )
 from hedge_leg.ports import EntryAsked
 
+if TYPE_CHECKING:
+    from hedge_leg.adapters.sql_observations import SqlObservations
+
 _NO_CONFIG: list[Path] = []
 _HORIZONS = ("1d", "3d", "7d")
 _NO_TEXT: list[str] = []
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the journal holds of a range."""
-
-    looks: Scored
-    shadows: list[Shadow]
-    asked: list[EntryAsked]
 
 
 def opportunities(
@@ -78,18 +75,30 @@ def opportunities(
     if csv_file is not None and csv_file.exists() and not overwrite:
         raise _exists(csv_file)
     url = existing(journal or journal_url(settings_of(read_files(config)), userdir, dry_run=True))
-    found = _read(url, pair, first_ms, last_ms, names)
-    table = summary(found.looks) if with_score else episodes(found.looks.looks)
+    table: list[dict[str, Any]] = []
+    looks: list[dict[str, Any]] = []
+    to_list, seen = csv_file is not None or json_file is not None, 0
+    with _log(url) as log, exported(csv_file, overwrite=overwrite) as export:
+        spans = log.spans(Opportunity, pair)
+        for name in _tracked(spans):  # what has been read of a pair is let go before the next
+            found = _read(log, name, first_ms, last_ms, names)
+            seen += len(found.looks)
+            table += summary(found) if with_score else episodes(found.looks)
+            listed = rows(found) if to_list else []
+            del found
+            export(listed)
+            looks += listed if json_file is not None else []
+        if not seen:
+            raise _nothing(pair, spans)
+        before_ms = None if last_ms is None else last_ms - 1
+        held = pretended(log.read(Shadow, pair=pair, since_ms=first_ms, until_ms=before_ms))
+        asked = answers(log.read(EntryAsked, pair=pair, since_ms=first_ms, until_ms=before_ms))
     print_table("opportunities, scored" if with_score else "opportunities", table)
-    held, asked = pretended(found.shadows), answers(found.asked)
     if not with_score:
         print_table("pretended pairs at the end", held)
         print_table("entries of the strategy, as the gate answered", asked)
-    if csv_file is not None:
-        _write_csv(csv_file, rows(found.looks), overwrite=overwrite)
     if json_file is not None:
-        told = {"table": table, "pretended": held, "asked": asked, "looks": rows(found.looks)}
-        write_json(json_file, told)
+        write_json(json_file, {"table": table, "pretended": held, "asked": asked, "looks": looks})
 
 
 def _horizons(horizon: list[str], more: list[str], *, with_score: bool) -> list[str]:
@@ -104,49 +113,62 @@ def _horizons(horizon: list[str], more: list[str], *, with_score: bool) -> list[
     return names if with_score else []
 
 
-def _read(url: str, pair: str, first_ms: int | None, last_ms: int | None, horizons: list[str]) -> _Found:
-    """Return what lies in [first, last); later looks are read to score it, and left out again."""
+@contextmanager
+def _log(url: str) -> Iterator["SqlObservations"]:
     from hedge_leg.adapters.sql_journal import open_journal  # noqa: PLC0415 - a second away from --help
     from hedge_leg.adapters.sql_observations import SqlObservations  # noqa: PLC0415 - as above
 
-    before_ms = None if last_ms is None else last_ms - 1
     opened = open_journal(url, exclusive=False)
     try:
-        log = SqlObservations(opened)
-        looks = list(log.read(Opportunity, pair=pair, since_ms=first_ms))
-        settled = list(log.read(Settlement, pair=pair))
-        shadows = list(log.read(Shadow, pair=pair, since_ms=first_ms, until_ms=before_ms))
-        asked = list(log.read(EntryAsked, pair=pair, since_ms=first_ms, until_ms=before_ms))
+        yield SqlObservations(opened)
     finally:
         opened.close()
-    found = scored(looks, settled, horizons)
-    kept = [at for at, one in enumerate(found.looks) if last_ms is None or one.at_ms < last_ms]
-    if not kept:
-        there = f"it holds {_span(found.looks)}" if found.looks else "run a bot in observer mode"
-        raise NothingRecorded(f"no look{f' at {pair}' if pair else ''} was recorded in this range: {there}")
-    chosen = Scored(
-        tuple(found.looks[at] for at in kept),
-        {name: tuple(results[at] for at in kept) for name, results in found.scores.items()},
-    )
-    return _Found(chosen, shadows, asked)
 
 
-def _span(looks: Sequence[Opportunity]) -> str:
-    return f"{shown_time(looks[0].at_ms)} to {shown_time(looks[-1].at_ms)}"
+def _read(
+    log: "SqlObservations", pair: str, first_ms: int | None, last_ms: int | None, horizons: list[str]
+) -> Scored:
+    """Return a pair's looks in [first, last), scored by what came after them."""
+    looks = log.read(Opportunity, pair=pair, since_ms=first_ms)
+    found = scored(looks, log.read(Settlement, pair=pair), horizons)
+    kept = sum(last_ms is None or one.at_ms < last_ms for one in found.looks)  # they ascend in time
+    return Scored(found.looks[:kept], {name: results[:kept] for name, results in found.scores.items()})
+
+
+def _tracked(pairs: Iterable[str]) -> Iterator[str]:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        yield from bar.track(list(pairs), description="reading")
+
+
+def _nothing(pair: str, spans: Mapping[str, tuple[int, int]]) -> NothingRecorded:
+    there = "run a bot in observer mode"
+    if spans:
+        first, last = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
+        there = f"it holds {shown_time(first)} to {shown_time(last)}"
+    return NothingRecorded(f"no look{f' at {pair}' if pair else ''} was recorded in this range: {there}")
 
 
 def _exists(path: Path) -> ConfigError:
     return ConfigError(f"--export {path} exists: give --overwrite, or name a new file; nothing was written")
 
 
-def _write_csv(path: Path, found: list[dict[str, Any]], *, overwrite: bool) -> None:
-    """Write the file whole or not at all: what was there stays until its successor is complete."""
+@contextmanager
+def exported(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    """Write rows to a CSV file, whole or not at all: what was there stays until its successor is complete."""
+    if path is None:
+        yield lambda _rows: None
+        return
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(found[0])
-            writer.writerows([shown(value) for value in row.values()] for row in found)
+
+            def write(found: list[dict[str, Any]]) -> None:
+                if found and not file.tell():
+                    writer.writerow(found[0])
+                writer.writerows([shown(value) for value in row.values()] for row in found)
+
+            yield write
         if path.exists() and not overwrite:  # it has come meanwhile
             raise _exists(path)
         part.replace(path)

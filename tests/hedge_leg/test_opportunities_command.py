@@ -82,6 +82,13 @@ def test_the_list_shows_stretches_of_a_decision_pretended_pairs_and_the_gate_s_a
     assert (asked["records"], asked["would open"], asked["answer"]) == (2, "no", "too thin")
 
 
+def test_looks_that_all_failed_are_exported_though_nothing_can_be_scored(url: str, tmp_path: Path) -> None:
+    table = tmp_path / "blind.csv"
+    done = run(url, "--score", "--pair", OTHER, "--export", str(table))
+    assert (done.returncode, "none" in done.stdout) == (0, True)
+    assert [row["reason"] for row in csv.DictReader(table.open())] == ["time-out"]
+
+
 def test_every_exported_column_is_explained(url: str, tmp_path: Path) -> None:
     table = tmp_path / "looks.csv"
     assert run(url, "--score", "--horizon", "1d", "--export", str(table)).returncode == 0
@@ -135,8 +142,11 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(commands_observe, "shown", full)
-    with pytest.raises(ConfigError, match="cannot be written: No space left"):
-        commands_observe._write_csv(table, [{"time": "now"}], overwrite=True)
+    with (
+        pytest.raises(ConfigError, match="cannot be written: No space left"),
+        commands_observe.exported(table, overwrite=True) as export,
+    ):
+        export([{"time": "now"}])
     assert table.read_text() == "mine\n"
     assert list(tmp_path.iterdir()) == [table]
 

@@ -8,8 +8,9 @@ from freqtrade.persistence import Trade
 
 from hedge_leg.core.opportunity import Choice, Opportunity
 from hedge_leg.ports import EntryAsked
+from tests.hedge_leg.core.observed import D
 from tests.host.live_world import world
-from tests.soak.observe import records, run
+from tests.soak.observe import differing_means, records, run
 
 
 def test_half_a_day_of_three_pairs_is_scored_as_the_exchange_paid(tmp_path: Path) -> None:
@@ -17,6 +18,15 @@ def test_half_a_day_of_three_pairs_is_scored_as_the_exchange_paid(tmp_path: Path
     assert wrong == []
     assert checked > 20
     assert "paid bps" in table
+
+
+def test_a_table_that_differs_from_what_was_computed_again_is_told() -> None:
+    row = {"pair": "A", "horizon": "1d", "would": "open", "scored": 2, "paid bps": "1.50"}
+    found = {("A", "1d", "open"): [D(1), D(2)]}
+    assert differing_means([row], found) == []
+    assert differing_means([row | {"paid bps": "1.51"}], found)
+    assert differing_means([row | {"scored": 3}], found)
+    assert differing_means([], found)
 
 
 def test_every_signal_of_the_strategy_is_recorded_as_what_would_have_been_done(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
     python -m tests.soak.observe --days 14
 
 Nothing may be traded. The bot is killed once without farewell; what it pretends to hold must go on. At the
-end `hedge-leg opportunities --score` runs in a process of its own, and every funding figure that it tells is
-computed again from the exchange's own funding history. Exit status 1 where they differ.
+end `hedge-leg opportunities --score` runs in a process of its own, and every funding figure that it tells, of
+each look and in the table, is computed again from the exchange's own funding history. Exit status 1 where
+they differ.
 """
 
 import argparse
@@ -47,10 +48,13 @@ def settled_history(exchange: Exchange, pair: str) -> list[tuple[int, Decimal, D
     return [(row["fundingTime"], Decimal(row["fundingRate"]), Decimal(row["markPrice"])) for row in rows]
 
 
-def recomputed(exchange: Exchange, looks: list[dict[str, Any]], horizons: list[str]) -> tuple[int, list[str]]:
-    """Return how many scores were computed again, and what is different."""
+def recomputed(
+    exchange: Exchange, looks: list[dict[str, Any]], horizons: list[str]
+) -> tuple[dict[tuple[str, str, str], list[Decimal]], list[str]]:
+    """Return the funding paid (bps) after each scored look by (pair, horizon, choice), and what differs."""
     histories = {pair: settled_history(exchange, pair) for pair in PAIRS}
-    checked, wrong = 0, []
+    found: dict[tuple[str, str, str], list[Decimal]] = {}
+    wrong = []
     for look in looks:
         for horizon in horizons:
             if look[f"funding_bps_{horizon}"] is None:
@@ -68,10 +72,28 @@ def recomputed(exchange: Exchange, looks: list[dict[str, Any]], horizons: list[s
                 Decimal(look[f"funding_{horizon}"]),
                 look[f"settlements_{horizon}"],
             )
-            checked += 1
+            found.setdefault((look["pair"], horizon, look["choice"]), []).append(expected[0])
             if told != expected:
                 wrong.append(f"{look['pair']} {look['time']} {horizon}: told {told}, the exchange {expected}")
-    return checked, wrong
+    return found, wrong
+
+
+def differing_means(
+    table: list[dict[str, Any]], found: dict[tuple[str, str, str], list[Decimal]]
+) -> list[str]:
+    """Return the rows of the table of scores whose `paid bps` or count is not what was computed again."""
+    wrong, rows = [], {(row["pair"], row["horizon"], row["would"]): row for row in table}
+    if missing := found.keys() - rows.keys():
+        wrong.append(f"the table lacks {sorted(missing)}")
+    for key, row in rows.items():
+        paid = found.get(key, [])
+        mean = (sum(paid, Decimal(0)) / len(paid)).quantize(Decimal("0.01")) if paid else None
+        told = None if row["paid bps"] is None else Decimal(row["paid bps"])
+        if (told, row["scored"]) != (mean, len(paid)):
+            wrong.append(
+                f"{key}: the table tells {told} of {row['scored']}, the exchange {mean} of {len(paid)}"
+            )
+    return wrong
 
 
 def live_through(made: Rig, days: float, step_s: float = STEP_S) -> list[str]:
@@ -140,11 +162,12 @@ def run(days: float, horizons: list[str], folder: Path, step_s: float = STEP_S) 
                 0,
                 [*wrong, f"opportunities ended with {done.returncode}: {done.stderr.strip()}"],
             )
-        told = json.loads(out.read_text())["looks"]
-        if len(told) != looks:
-            wrong.append(f"{len(told)} looks were told, {looks} were recorded")
-        checked, different = recomputed(exchange, told, horizons)
-    return done.stdout, checked, wrong + different
+        told = json.loads(out.read_text())
+        if len(told["looks"]) != looks:
+            wrong.append(f"{len(told['looks'])} looks were told, {looks} were recorded")
+        found, different = recomputed(exchange, told["looks"], horizons)
+        wrong += different + differing_means(told["table"], found)
+    return done.stdout, sum(map(len, found.values())), wrong
 
 
 def main() -> None:

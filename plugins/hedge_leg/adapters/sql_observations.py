@@ -55,6 +55,15 @@ class SqlObservations:
                 yield _record(kind, row)
             last = rows[-1].seq
 
+    def spans(self, kind: type, pair: str = "") -> dict[str, tuple[int, int]]:
+        """Return the times of the first and the last record of a kind by pair, by the pairs' names."""
+        ends = (sa.func.min(_TABLE.c.at_ms), sa.func.max(_TABLE.c.at_ms))
+        query = sa.select(_TABLE.c.pair, *ends).where(_TABLE.c.kind == kind.__name__)
+        if pair:
+            query = query.where(_TABLE.c.pair == pair)
+        rows = self._journal.fetch(query.group_by(_TABLE.c.pair), {})
+        return {row[0]: (int(row[1]), int(row[2])) for row in sorted(rows, key=lambda row: str(row[0]))}
+
     def newest(self, kind: type[_T], pair: str, count: int = 1) -> list[_T]:
         """Return the newest records of a pair by their time, oldest first."""
         query = self._query(kind, pair, None, None).order_by(_TABLE.c.at_ms.desc(), _TABLE.c.seq.desc())
