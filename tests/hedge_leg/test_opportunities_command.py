@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def test_a_range_is_scored_by_what_came_after_it(url: str, tmp_path: Path) -> No
     looks = json.loads(out.read_text())["looks"]
     assert 0 < len(looks) < 24
     assert all(one["net_1d"] is not None for one in looks)
+
+
+def test_until_is_not_part_of_the_range(url: str, tmp_path: Path) -> None:
+    out = tmp_path / "up_to.json"
+    moment = datetime.fromtimestamp(LOOKS[3].at_ms / 1000, UTC).isoformat()
+    assert run(url, "--until", moment, "--pair", PAIR, "--json", str(out)).returncode == 0
+    assert [one["at_ms"] for one in json.loads(out.read_text())["looks"]] == [one.at_ms for one in LOOKS[:3]]
 
 
 def test_the_list_shows_stretches_of_a_decision_pretended_pairs_and_the_gate_s_answers(
