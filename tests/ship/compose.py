@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 PROGRAMS = Path(sys.executable).parent
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+# as in a container; what a shell runs in the background inherits that SIGINT is ignored
+_INTERRUPTIBLE = ("env", "--default-signal=INT")
 _STOP_S = 60  # the file's stop_grace_period
 _STOPPED = (0, 130, -signal.SIGINT)  # 130: freqtrade's own status after SIGINT
 
@@ -104,7 +106,7 @@ class Place:
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                self.command(service),
+                [*_INTERRUPTIBLE, *self.command(service)],
                 cwd=self.folder,
                 env=self.environment(service),
                 stdout=out,
