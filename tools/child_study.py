@@ -1,9 +1,9 @@
-"""Entering at once against waiting for a pull-back or away from settlements: docs/research/child-execution.md.
+"""Entering at once against waiting for a pull-back: the table of docs/research/child-execution.md.
 
     tools/with-paper-exchange ../shared/data/binance_5m .venv/bin/python tools/child_study.py \\
         --datadir ../shared/data/binance_5m --timerange 20250104-20250630
 
-Every line is one run of the sweep (equal to freqtrade's backtest trade by trade) with the shipped configuration.
+Every line is a run of the sweep, equal to freqtrade's backtest, with the shipped configuration.
 """
 
 import argparse

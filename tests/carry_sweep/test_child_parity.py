@@ -9,12 +9,13 @@ from tools.parity import Draw, FreqtradeSide, SweepSide, difference, draws
 
 from carry.sweep import load_history
 from carry.sweep.freqtrade_setup import load_exchange, read_configuration
+from carry.sweep.signals import Value
 from paper_exchange.sample import write_sample_market
 from tests.e2e.commands import ROOT, exchange_overlay
 
 PAIRS = ("BTC/USDT:USDT", "ETH/USDT:USDT")
 NAME = "ChildSpreadCarry"
-EAGER = {"funding_threshold_bps": 0.5, "spread_threshold": 1.0, "maximum_holding_h": 48}
+EAGER: dict[str, Value] = {"funding_threshold_bps": 0.5, "spread_threshold": 1.0, "maximum_holding_h": 48}
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +52,24 @@ def test_backtest_and_sweep_make_the_same_trades(sides: tuple[FreqtradeSide, Swe
     assert trades > 20
 
 
+def near_settlements(trades: pd.DataFrame) -> int:
+    """Count the trades opened less than half an hour from a settlement of every eighth hour."""
+    opened = pd.to_datetime(trades["open_date"], utc=True)
+    minute = opened.dt.hour * 60 + opened.dt.minute
+    return int((((minute + 29) % 480) < 59).sum())
+
+
 def test_a_pull_back_waits_for_a_wider_spread_and_quiet_minutes_for_the_settlement(
     sides: tuple[FreqtradeSide, SweepSide],
 ) -> None:
     _, ours = sides
-    at_once, later, quiet = (
-        ours.trades(Draw(NAME, PAIRS, EAGER | more))
-        for more in ({}, {"pullback_bps": 1.0, "child_bars": 12}, {"quiet_minutes": 30})
+    waits: tuple[dict[str, Value], ...] = (
+        {},
+        {"pullback_bps": 1.0, "child_bars": 12},
+        {"quiet_minutes": 30},
     )
+    at_once, later, quiet = (ours.trades(Draw(NAME, PAIRS, EAGER | wait)) for wait in waits)
     assert 0 < len(later) < len(at_once)
     assert set(later["open_date"]) != set(at_once["open_date"])
-    minutes = pd.to_datetime(at_once["open_date"], utc=True)
-    near = lambda found: ((found.dt.hour * 60 + found.dt.minute + 30) % 480 < 60).sum()  # noqa: E731
-    assert near(minutes) > 0
-    assert near(pd.to_datetime(quiet["open_date"], utc=True)) == 0
+    assert near_settlements(at_once) > 0
+    assert near_settlements(quiet) == 0
