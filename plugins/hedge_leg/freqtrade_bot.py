@@ -41,6 +41,7 @@ from hedge_leg.bootstrap import (
 )
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.amounts import exact
+from hedge_leg.engine import Engine
 from hedge_leg.errors import ConfigError, HedgeError, VenueUnavailable
 from hedge_leg.freqtrade_observer import build_observer
 from hedge_leg.leg import History, HistorySource
@@ -81,54 +82,58 @@ class FreqtradeTrades:
         Trade.commit()
 
 
-def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credentials | None) -> LiveLeg:
-    """Build the spot leg of a strategy that is about to trade. Raises HedgeError with one line."""
-    config, exchange = strategy.config, strategy.dp._exchange
-    host = _host_config(config, exchange, strategy.dp.current_whitelist())
+class _Feeds:
+    """What the spot leg reads of a running strategy, and the one thing that it switches."""
 
-    def notify(text: str) -> None:
-        logger.warning("%s", text)
-        strategy.dp.send_msg(text, always_send=True)
+    def __init__(self, strategy: Any, quote: str, spot: SpotMarket) -> None:
+        """Keep whether the strategy itself adjusts positions."""
+        self._strategy, self._quote, self._spot = strategy, quote, spot
+        strategy.resizes = strategy.position_adjustment_enable
 
-    if config["runmode"] == RunMode.LIVE:
-        if settings.mode == "observer":
-            raise ConfigError('hedge_leg.mode is "observer", which never trades: set "dry_run": true')
-        engine = live_engine(settings, host, credentials, exchange._api, notify)
-    else:
-        perp = DryPerpVenue(_filled_orders, lambda pair, since: _settlements(exchange, pair, since))
-        engine = dry_engine(settings, host, perp, notify)
+    def funding(self, pair: str) -> pd.DataFrame:
+        """Return the settlements that freqtrade keeps."""
+        return cast(
+            "pd.DataFrame", self._strategy.dp.get_pair_dataframe(pair, "1h", candle_type="funding_rate")
+        )
 
-    heard = listen(engine)
-    spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
+    def features(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
+        """Return the features of freqtrade's candles beside spot's."""
+        own = self._spot.candles(spot_symbol(pair), candles["date"].iloc[0], candles["date"].iloc[-1])
+        return live_features(pair, candles, own, self.funding(pair), self._strategy.timeframe)
 
-    # a store of its own: `spot` forgets what is older than freqtrade's candles
-    long_spot = SpotMarket(spot.prices, engine.clock, strategy.timeframe)
-
-    def funding(pair: str) -> pd.DataFrame:
-        return cast("pd.DataFrame", strategy.dp.get_pair_dataframe(pair, "1h", candle_type="funding_rate"))
-
-    def features(pair: str, candles: pd.DataFrame) -> pd.DataFrame:
-        own = spot.candles(spot_symbol(pair), candles["date"].iloc[0], candles["date"].iloc[-1])
-        return live_features(pair, candles, own, funding(pair), strategy.timeframe)
-
-    watch = watch_for(settings, engine)
-    live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
-    idle_s = settings.execution.idle_after_sec
-    one_pot = not live and settings.paper.spot_balance is None
-
-    def account() -> tuple[Decimal, Decimal]:
+    def account(self) -> tuple[Decimal, Decimal]:
+        """Return (total, free) quote of the perp account, read now; VenueUnavailable when it cannot be."""
+        wallets = self._strategy.wallets
         try:
-            strategy.wallets.update()
+            wallets.update()
         except FreqtradeException as error:
             text = f"freqtrade's wallet cannot be read: {type(error).__name__}"
             raise VenueUnavailable(text) from error
-        return exact(strategy.wallets.get_total(host.quote)), exact(strategy.wallets.get_free(host.quote))
+        return exact(wallets.get_total(self._quote)), exact(wallets.get_free(self._quote))
 
-    strategy.resizes = strategy.position_adjustment_enable
+    def adjusts(self, on: bool) -> None:
+        """Let freqtrade ask for position adjustment: the guard shrinks by it, a strategy may not use it."""
+        self._strategy.position_adjustment_enable = self._strategy.resizes or on
 
-    def adjusts(on: bool) -> None:  # the guard shrinks by it; a strategy may not use it itself
-        strategy.position_adjustment_enable = strategy.resizes or on
 
+def _tell(strategy: Any, text: str) -> None:
+    """Log a text and send it through freqtrade's channels."""
+    logger.warning("%s", text)
+    strategy.dp.send_msg(text, always_send=True)
+
+
+def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credentials | None) -> LiveLeg:
+    """Build the spot leg of a strategy that is about to trade. Raises HedgeError with one line."""
+    config, exchange = strategy.config, strategy.dp._exchange
+    live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
+    host = _host_config(config, exchange, strategy.dp.current_whitelist())
+    engine = _engine(strategy, settings, credentials, host)
+    heard = listen(engine)
+    spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
+    # a store of its own: `spot` forgets what is older than freqtrade's candles
+    long_spot = SpotMarket(spot.prices, engine.clock, strategy.timeframe)
+    feeds = _Feeds(strategy, host.quote, spot)
+    one_pot = not live and settings.paper.spot_balance is None
     try:
         guard = guard_for(
             settings,
@@ -137,14 +142,15 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
             heard,
             spot_px=spot.px,
             rows_of=strategy._rows.get,
-            account=account,
+            account=feeds.account,
             quote=host.quote,
             one_pot=one_pot,
-            adjusts=adjusts,
+            adjusts=feeds.adjusts,
         )
     except BaseException:
         engine.journal.close()
         raise
+    watch = watch_for(settings, engine)
     observing = settings.mode == "observer"
     leg = (ObservingLeg if observing else LiveLeg)(
         engine,
@@ -152,15 +158,15 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         FreqtradeTrades(),
         symbol_of=spot_symbol,
         spot_px=spot.px,
-        feature_source=features,
-        funding_source=funding,
-        history_source=_history_source(exchange, long_spot, funding, strategy.timeframe),
-        settled=lambda pair: settled_stamps(funding(pair)),
+        feature_source=feeds.features,
+        funding_source=feeds.funding,
+        history_source=_history_source(exchange, long_spot, feeds.funding, strategy.timeframe),
+        settled=lambda pair: settled_stamps(feeds.funding(pair)),
         quote=host.quote,
         fixed_cost=fixed_cost(settings),
         observe_only=observing,
         refresh_wallets=strategy.wallets.update,
-        sentinel=Sentinel(watch.tick_alone, idle_s=idle_s) if live else None,
+        sentinel=Sentinel(watch.tick_alone, idle_s=settings.execution.idle_after_sec) if live else None,
         one_pot=one_pot,
         guard=guard,
     )
@@ -172,6 +178,19 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
             raise
     exchange.get_funding_fees = _pairs_funding(leg, exchange.get_funding_fees)
     return leg
+
+
+def _engine(
+    strategy: Any, settings: HedgeLegConfig, credentials: Credentials | None, host: HostConfig
+) -> Engine:
+    """Return the engine of the run mode: on real accounts, or on paper with freqtrade's simulated perp."""
+    exchange, notify = strategy.dp._exchange, partial(_tell, strategy)
+    if strategy.config["runmode"] == RunMode.LIVE:
+        if settings.mode == "observer":
+            raise ConfigError('hedge_leg.mode is "observer", which never trades: set "dry_run": true')
+        return live_engine(settings, host, credentials, exchange._api, notify)
+    perp = DryPerpVenue(_filled_orders, lambda pair, since: _settlements(exchange, pair, since))
+    return dry_engine(settings, host, perp, notify)
 
 
 def _history_source(
