@@ -13,8 +13,9 @@ import typer
 from hedge_leg.commands_guard import reset_breaker
 from hedge_leg.commands_observe import opportunities
 from hedge_leg.commands_operate import reconcile, unwind, verify_journal
-from hedge_leg.commands_show import statement_command, status
+from hedge_leg.commands_show import status
 from hedge_leg.commands_simulate import simulate
+from hedge_leg.commands_statement import statement_command
 from hedge_leg.config_files import read_files, settings_of
 from hedge_leg.errors import (
     HedgeError,

@@ -1,9 +1,8 @@
-"""`hedge-leg status | statement`: what the journal says, read beside the running bot."""
+"""`hedge-leg status`, and how the journal is read and shown beside the running bot."""
 
-import csv
 import sys
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +19,7 @@ from hedge_leg.config import HedgeLegConfig
 from hedge_leg.config_files import existing, read_files, settings_of, trades_for_real
 from hedge_leg.core.carry import Carry
 from hedge_leg.errors import ConfigError
-from hedge_leg.statement import Line, Statement, alive_within, read_carries, statement
+from hedge_leg.statement import Statement, read_carries, statement
 
 _ABREAST = 4  # carries side by side
 _NO_CONFIG: list[Path] = []
@@ -40,11 +39,12 @@ def status(
 
     Example: hedge-leg status --userdir user_data --json status.json
     """
-    settings, carries = _read(config, userdir, journal, dry_run=dry_run)
+    found = read_journal(config, userdir, journal, dry_run=dry_run)
+    settings, carries = found.settings, found.carries
     breakers = tripped_breakers(guard_log(config, userdir, journal, dry_run=dry_run))
     shown = [carry for carry in carries if closed or carry.alive]
-    now_ms = _now_ms(carries)
-    rows = [_status_row(statement(carry, settings, now_ms)) for carry in shown]
+    now_ms = present_ms(carries)
+    rows = [status_row(statement(carry, settings, now_ms)) for carry in shown]
     for start in range(0, len(rows), _ABREAST):
         print_table("carries", turned(rows[start : start + _ABREAST]))
     if not rows:
@@ -64,7 +64,7 @@ def turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _status_row(told: Statement) -> dict[str, Any]:
+def status_row(told: Statement) -> dict[str, Any]:
     carry, result, unhedged = told.carry, told.result, told.exposure
     pending = carry.order.intent.client_id if carry.order is not None else ""
     return {
@@ -91,84 +91,32 @@ def _status_row(told: Statement) -> dict[str, Any]:
     }
 
 
-def statement_command(
-    carry_ids: Annotated[list[str] | None, typer.Argument(help="Carries (default: all).")] = None,
-    *,
-    config: LayeredConfigs = _NO_CONFIG,
-    userdir: UserData = Path("user_data"),
-    journal: JournalUrl = "",
-    dry_run: DryRun = False,
-    since: Annotated[str, typer.Option(help="UTC day or time, as 2026-11-01.")] = "",
-    until: Annotated[str, typer.Option(help="UTC day or time; up to it, not including it.")] = "",
-    json_file: JsonFile = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every fact to this new file.")] = None,
-) -> None:
-    """Show every fact of carries and check their books; exit status 1 when a sum is not zero. Reads only.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a command works on: `merged` is the configuration, empty where none was given."""
 
-    Example: hedge-leg statement --since 2026-11-01 --csv november.csv
-    """
-    settings, carries = _read(config, userdir, journal, dry_run=dry_run)
-    since_ms, until_ms = parsed_time(since, "--since"), parsed_time(until, "--until")
-    known = {carry.carry_id for carry in carries}
-    for name in carry_ids or ():
-        if name not in known:
-            raise ConfigError(f"no carry {name} in the journal: see hedge-leg status --closed")
-    wanted = [one for one in carries if not carry_ids or one.carry_id in carry_ids]
-    wanted = [one for one in wanted if alive_within(one, since_ms, until_ms)]
-    now_ms = _now_ms(carries)
-    found = [statement(carry, settings, now_ms) for carry in wanted]
-    for told in found:
-        print_table(
-            f"{told.carry.carry_id} {told.carry.facts.pair} {told.carry.state}", map(_line_row, told.lines)
-        )
-        typer.echo(summary(told))
-    if not found:
-        typer.echo("no carry in this range")
-    _write(json_file, [_status_row(told) | {"lines": list(map(_line_row, told.lines))} for told in found])
-    _write_csv(csv_file, found)
-    if not all(told.balanced for told in found):
-        sys.exit(1)
+    settings: HedgeLegConfig
+    merged: Mapping[str, Any]
+    dry_run: bool
+    url: str
+    carries: list[Carry]
 
 
-def summary(told: Statement) -> str:
-    """Return the totals and checks of a statement as text."""
-    result, sums = told.result, ", ".join(f"{asset} {shown(qty)}" for asset, qty in told.residuals.items())
-    share = told.rebalancing_share
-    verdict = "as they must" if told.balanced else "THE BOOKS ARE WRONG"
-    cash = ", ".join(f"{asset} {shown(qty)}" for asset, qty in told.cash.items())
-    return (
-        f"  basis {result.basis_pnl:.8f} + funding {result.funding:.8f} - perp fees {result.fees_perp:.8f}"
-        f" - spot fees {result.fees_spot:.8f} - borrow {result.borrow:.8f} - fixed {result.fixed:.8f}"
-        f" = net {result.net:.8f}\n"
-        f"  of the fees {told.rebalancing:.8f} for rebalancing"
-        f"{'' if share is None else f', {share:.2%} of the net before it'}\n"
-        f"  postings sum to {sums} ({verdict}); cash {cash}\n"
-        f"  unhedged {told.exposure.total_usd_s:.2f} USD x s, at most {told.exposure.worst_notional:.2f} USD"
-    )
-
-
-def _line_row(line: Line) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(line.at_ms / 1000, UTC)
-    return {"time": f"{moment:%Y-%m-%d %H:%M:%S}.{line.at_ms % 1000:03}"} | {
-        field.name: getattr(line, field.name) for field in fields(line) if field.name != "at_ms"
-    }
-
-
-def _read(
-    config: list[Path], userdir: Path, url: str, *, dry_run: bool
-) -> tuple[HedgeLegConfig, list[Carry]]:
+def read_journal(config: list[Path], userdir: Path, url: str, *, dry_run: bool) -> Read:
+    """Read the configuration and its journal. JournalMissing where there is none."""
     from hedge_leg.adapters.sql_journal import open_journal  # noqa: PLC0415 - a second away from --help
 
     merged = read_files(config)
     settings, dry_run = settings_of(merged), dry_run or not trades_for_real(merged)
-    opened = open_journal(existing(url or journal_url(settings, userdir, dry_run=dry_run)), exclusive=False)
+    url = existing(url or journal_url(settings, userdir, dry_run=dry_run))
+    opened = open_journal(url, exclusive=False)
     try:
-        return settings, read_carries(opened)
+        return Read(settings, merged, dry_run, url, read_carries(opened))
     finally:
         opened.close()
 
 
-def _now_ms(carries: list[Carry]) -> int:
+def present_ms(carries: list[Carry]) -> int:
     """Return now, but never earlier than the latest fact: a replayed market has its own time."""
     latest = max((fact.filled_ms for carry in carries for fact in carry.perp.values()), default=0)
     real = round(datetime.now(UTC).timestamp() * 1000)
@@ -214,20 +162,3 @@ def shown(value: Any) -> str:
 def _write(path: Path | None, rows: list[dict[str, Any]]) -> None:
     if path is not None:
         write_json(path, rows)
-
-
-def _write_csv(path: Path | None, found: list[Statement]) -> None:
-    if path is None:
-        return
-    try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["carry", "pair", "time", *(f.name for f in fields(Line) if f.name != "at_ms")])
-            for told in found:
-                for line in told.lines:
-                    row = [shown(value) for value in _line_row(line).values()]
-                    writer.writerow([told.carry.carry_id, told.carry.facts.pair, *row])
-    except FileExistsError:
-        raise ConfigError(f"--csv {path} exists: name a new file, nothing was overwritten") from None
-    except OSError as error:
-        raise ConfigError(f"--csv {path} cannot be written: {error.strerror}") from error

@@ -1,16 +1,21 @@
 """The pages in a real browser: nothing complains, charts are drawn, tables sort, nothing sticks out."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from carry.walkforward.page import walk_page
+from hedge_leg.statement_page import Origin, statement_page
+from hedge_leg.statement_periods import Window, cells
 from tests.carry_results import synthetic
 from tests.carry_results.test_page import make_page
 from tests.carry_search import fake, walks
 from tests.debian import Unavailable
+from tests.hedge_leg.fakes import START_MS
+from tests.hedge_leg.statements import carries
 from tests.ship.browser import WIDTHS, chromium, column, opened, overflow
 
 
@@ -32,11 +37,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     make_page(folder / "data", folder)
     walk = folder / "walk.html"
     walk.write_text(walk_page({"sample_market": True, "pairs": [fake.PAIR], **walks.run(folder / "walk")}))
-    return {"report": folder / "p.html", "walk-forward": walk}
+    statement, now_ms = folder / "statement.html", START_MS + 50 * 86_400_000
+    found = [cell for one in carries() for cell in cells(one, Decimal("0.001"), Window(now_ms))]
+    origin = Origin("hedge_leg.dryrun.sqlite", dry_run=True, sample=True, made_ms=now_ms)
+    statement.write_text(statement_page(found, origin))
+    return {"report": folder / "p.html", "walk-forward": walk, "statement": statement}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("kind", ["report", "walk-forward"])
+@pytest.mark.parametrize("kind", ["report", "walk-forward", "statement"])
 def test_page_opens_draws_and_fits(browser: Browser, pages: dict[str, Path], kind: str, width: int) -> None:
     with opened(browser, pages[kind], width) as (page, said):
         drawn = page.locator("svg.main-svg").count()
@@ -48,7 +57,7 @@ def test_page_opens_draws_and_fits(browser: Browser, pages: dict[str, Path], kin
         assert said == []
 
 
-@pytest.mark.parametrize("kind", ["report", "walk-forward"])
+@pytest.mark.parametrize("kind", ["report", "walk-forward", "statement"])
 def test_a_click_on_a_header_sorts(browser: Browser, pages: dict[str, Path], kind: str) -> None:
     with opened(browser, pages[kind], WIDTHS[0]) as (page, said):
         header = page.locator("table.sortable:visible th").first

@@ -5,6 +5,7 @@ facts always give the same books. `unhedged` integrates |short - spot| x price o
 counts only what exceeds the tolerance: a remainder below a lot is not exposure that anybody could trade away.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from hedge_leg.core.ledger import Account
 from hedge_leg.core.orders import Side
 
 _MS = Decimal(1000)
+Span = tuple[int, int, Decimal]  # since ms, until ms, unhedged notional in quote
 
 
 def books(carry: Carry) -> PairBooks:
@@ -92,6 +94,21 @@ def exposure(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> Exposure:
 
     `tolerance_qty` base units: an imbalance up to it counts as hedged.
     """
+    spans = unhedged_spans(carry, now_ms, tolerance_qty)
+    worst = max((notional for since_ms, until_ms, notional in spans if until_ms > since_ms), default=ZERO)
+    return Exposure(money(worst), money(usd_seconds(spans)), money(spans[-1][2]))
+
+
+def usd_seconds(spans: Iterable[Span]) -> Decimal:
+    """Return quote x seconds of stretches."""
+    return sum((notional * (until_ms - since_ms) / _MS for since_ms, until_ms, notional in spans), ZERO)
+
+
+def unhedged_spans(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> list[Span]:
+    """Return the stretches between two fills with their unhedged notional, by time.
+
+    The last one has no length: the notional at `now_ms` or at the carry's end.
+    """
     base = carry.facts.base
     keyed = [  # the keys make the order of one instant the same, whatever the delivery was
         *(
@@ -103,18 +120,15 @@ def exposure(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> Exposure:
         *((one.at_ms, 2, one.key, -one.qty, one.px) for one in carry.adjusted.values()),
     ]
     steps = [(at_ms, change, px) for at_ms, _kind, _key, change, px in sorted(keyed)]
-    gap, px, total, worst = -carry.facts.inherited_qty, carry.facts.reference_px, ZERO, ZERO
+    gap, px = -carry.facts.inherited_qty, carry.facts.reference_px
     last_ms = steps[0][0] if steps else now_ms
     end_ms = carry.closed.at_ms if carry.closed is not None else now_ms
+    spans: list[Span] = []
     for at_ms, change, step_px in [*steps, (max(end_ms, last_ms), ZERO, None)]:
-        notional = abs(gap) * px if abs(gap) > tolerance_qty else ZERO
-        lasted_ms = max(at_ms - last_ms, 0)
-        if lasted_ms and notional:
-            total += notional * lasted_ms / _MS
-            worst = max(worst, notional)
-        gap, last_ms = gap + change, max(at_ms, last_ms)
-        px = step_px or px
-    return Exposure(money(worst), money(total), money(abs(gap) * px if abs(gap) > tolerance_qty else ZERO))
+        since_ms, last_ms = last_ms, max(at_ms, last_ms)
+        spans.append((since_ms, last_ms, abs(gap) * px if abs(gap) > tolerance_qty else ZERO))
+        gap, px = gap + change, step_px or px
+    return [*spans, (last_ms, last_ms, abs(gap) * px if abs(gap) > tolerance_qty else ZERO)]
 
 
 def entry_notional(carry: Carry) -> Decimal:
