@@ -39,6 +39,7 @@ from hedge_leg.bootstrap import (
     live_engine,
     watch_for,
 )
+from hedge_leg.channels import silent_channels
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.amounts import exact
 from hedge_leg.engine import Engine
@@ -127,6 +128,8 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     config, exchange = strategy.config, strategy.dp._exchange
     live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
     host = _host_config(config, exchange, strategy.dp.current_whitelist())
+    for name in silent_channels(config):
+        logger.warning("no alarm will reach %s: set %s.allow_custom_messages to true", name, name)
     engine = _engine(strategy, settings, credentials, host)
     heard = listen(engine)
     spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
