@@ -17,6 +17,7 @@ from hedge_leg.ports import Clock
 
 _T = TypeVar("_T")
 Row = Mapping[str, Any]
+Levels = tuple[tuple[Decimal, Decimal], ...]
 Gone = Callable[[BaseException, Refusals], bool]
 _PRICE_AGE_MS = 60_000
 _AHEAD_MS = 60_000  # how far the venue's clock may be ahead of ours: histories are read up to there
@@ -112,6 +113,16 @@ def fee_of(trade: Row) -> tuple[Decimal, str]:
         raise ValueError(f"the trade has fees in {', '.join(sorted(assets))}")
     total = sum((number(fee, "cost") for fee in charged), Decimal(0))
     return total, assets.pop() if assets else str(fees[0].get("currency") or "")
+
+
+def book_sides(row: Row, size: Decimal = Decimal(1)) -> tuple[Levels, Levels]:
+    """Return (bids, asks) in base units, `size` of them a contract; ValueError when a side is empty."""
+    bids, asks = (
+        tuple((exact(level[0]), exact(level[1]) * size) for level in row[side]) for side in ("bids", "asks")
+    )
+    if not bids or not asks:
+        raise ValueError("a side of the book is empty")
+    return bids, asks
 
 
 def history(

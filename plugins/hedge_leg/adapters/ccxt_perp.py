@@ -10,7 +10,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from hedge_leg.adapters.ccxt_calls import Calls, Prices, Row, fee_of, history, number, text, up_to_ms
+from hedge_leg.adapters.ccxt_calls import (
+    Calls,
+    Prices,
+    Row,
+    book_sides,
+    fee_of,
+    history,
+    number,
+    text,
+    up_to_ms,
+)
 from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
 from hedge_leg.adapters.ccxt_dialects import dialect_of
 from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
@@ -21,7 +31,6 @@ from hedge_leg.core.shadow import MINUTE_MS, Settlement, to_minute
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import Clock, FundingNow, FundingPayment, PerpOrder
 
-Levels = tuple[tuple[Decimal, Decimal], ...]
 _SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id")
 _FINAL = frozenset({"closed", "canceled", "expired", "rejected"})
 _LIVE = frozenset({"open", "canceling"})
@@ -86,18 +95,10 @@ class CcxtPerpVenue:
 
     def book(self, pair: str) -> Book:
         """Return the best 50 levels of either side in base units; VenueUnavailable when a side is empty."""
-        sides = self._calls.read(f"book of {pair}", lambda: self._read_book(pair))
-        return Book(*sides, at_ms=self._clock.now_ms())
-
-    def _read_book(self, pair: str) -> tuple[Levels, Levels]:
-        size, row = self._size(pair), self._client.fetch_order_book(pair, 50)
-        bids, asks = (
-            tuple((exact(level[0]), exact(level[1]) * size) for level in row[side])
-            for side in ("bids", "asks")
+        sides = self._calls.read(
+            f"book of {pair}", lambda: book_sides(self._client.fetch_order_book(pair, 50), self._size(pair))
         )
-        if not bids or not asks:
-            raise ValueError("a side of the book is empty")
-        return bids, asks
+        return Book(*sides, at_ms=self._clock.now_ms())
 
     def funding_now(self, pair: str) -> FundingNow:
         """Return the rate predicted for the next settlement and its time, where the venue tells them."""

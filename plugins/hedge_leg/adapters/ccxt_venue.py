@@ -9,7 +9,17 @@ from decimal import Decimal
 from typing import Any
 
 from hedge_leg.adapters import ccxt_markets
-from hedge_leg.adapters.ccxt_calls import Calls, Prices, Row, fee_of, history, number, text, up_to_ms
+from hedge_leg.adapters.ccxt_calls import (
+    Calls,
+    Prices,
+    Row,
+    book_sides,
+    fee_of,
+    history,
+    number,
+    text,
+    up_to_ms,
+)
 from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
 from hedge_leg.adapters.ccxt_dialects import dialect_of
 from hedge_leg.adapters.ccxt_errors import is_not_open
@@ -66,7 +76,9 @@ class CcxtSpotVenue:
 
     def book(self, symbol: str) -> Book:
         """Return the best 50 levels of either side; VenueUnavailable when a side is empty."""
-        row = self._calls.read(f"book of {symbol}", lambda: self._read_book(symbol))
+        row = self._calls.read(
+            f"book of {symbol}", lambda: book_sides(self._client.fetch_order_book(symbol, _BOOK_LEVELS))
+        )
         return Book(*row, at_ms=self._clock.now_ms())
 
     def candles(self, symbol: str, timeframe: str, since_ms: int) -> Sequence[Sequence[float]]:
@@ -193,15 +205,6 @@ class CcxtSpotVenue:
             filled_ms = int(row.get("timestamp") or stamp_ms)
             found[trade_id] = SpotFill(trade_id, intent.side, qty, px, fee, asset, fee * worth, filled_ms)
         return tuple(found.values())
-
-    def _read_book(self, symbol: str) -> tuple[Any, Any]:
-        row = self._client.fetch_order_book(symbol, _BOOK_LEVELS)
-        sides = tuple(
-            tuple((exact(level[0]), exact(level[1])) for level in row[side]) for side in ("bids", "asks")
-        )
-        if not all(sides):
-            raise ValueError("a side of the book is empty")
-        return sides[0], sides[1]
 
     def _read_balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         answer = self._client.fetch_balance({"type": "spot"})
