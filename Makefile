@@ -54,6 +54,7 @@ backtest: data ## the main job: freqtrade's tables, the carry table, the page
 		-c user_data/config/base.json -c user_data/config/backtest.json -c user_data/config/paper.json \
 		--datadir $(DATA) --timeframe $(TIMEFRAME) --timerange $(TIMERANGE) --cache none \
 		--strategy-list $(STRATEGIES) 2>$(LOG) || { grep -E "ERROR|with-paper|paper-exchange:" $(LOG) >&2; exit 2; }
+	@! grep -o "Invalid configuration. Reason:.*" $(LOG) >&2 || exit 2 # freqtrade ends with 0 then
 	@echo "freqtrade's log: $(LOG)"
 	@$(MAKE) --no-print-directory report
 

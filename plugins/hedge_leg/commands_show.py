@@ -120,7 +120,8 @@ def present_ms(carries: list[Carry]) -> int:
     """Return now, but never earlier than the latest fact: a replayed market has its own time."""
     latest = max((fact.filled_ms for carry in carries for fact in carry.perp.values()), default=0)
     real = round(datetime.now(UTC).timestamp() * 1000)
-    return real if real - latest < 30 * 86_400_000 else max(latest, *(_last_ms(one) for one in carries))
+    replayed = bool(carries) and real - latest >= 30 * 86_400_000
+    return max([latest, *map(_last_ms, carries)]) if replayed else real
 
 
 def _last_ms(carry: Carry) -> int:

@@ -252,5 +252,10 @@ def test_every_command_has_an_example_in_its_help() -> None:
         assert f"hedge-leg {command}" in hedge_leg(command, "--help")
 
 
+def test_a_journal_without_a_carry_is_shown_as_such(tmp_path: Path) -> None:
+    open_journal(f"sqlite:///{tmp_path / 'hedge_leg.dryrun.sqlite'}").close()
+    assert "no living carry" in hedge_leg("status", "--dry-run", "--userdir", tmp_path)
+
+
 def test_exit_statuses_say_what_kind_of_no_it_is() -> None:
     assert [exit_status(error) for error in (LeaseHeld(), ConfigError(), JournalMissing())] == [1, 2, 3]
