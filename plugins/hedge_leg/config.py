@@ -117,6 +117,24 @@ class PaperConfig(BaseModel):
     )
 
 
+class ReportConfig(BaseModel):
+    """What is told through freqtrade's channels beside alarms. `daily_at` in UTC."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: bool = Field(default=True, description="tell when a pair is opening, hedged and closed")
+    daily: bool = Field(default=True, description="tell once a UTC day what the day before has earned")
+    daily_at: str = Field(
+        default="00:10", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="UTC time from which that is sent"
+    )
+
+    @property
+    def daily_at_ms(self) -> int:
+        """Return the time of day in ms."""
+        hours, minutes = self.daily_at.split(":")
+        return (int(hours) * 60 + int(minutes)) * 60_000
+
+
 class HedgeLegConfig(BaseModel):
     """Settings of the spot leg. Unknown fields are refused: a typo must not mean a default."""
 
@@ -147,6 +165,7 @@ class HedgeLegConfig(BaseModel):
     paper: PaperConfig = PaperConfig()
     guard: GuardConfig = GuardConfig()
     observer: ObserverConfig = ObserverConfig()
+    report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
     def _readable_in_time(self) -> "HedgeLegConfig":
@@ -254,5 +273,6 @@ def _known_fields(section: str) -> list[str]:
         "paper": PaperConfig,
         "guard": GuardConfig,
         "observer": ObserverConfig,
+        "report": ReportConfig,
     }
     return list(sections.get(section, HedgeLegConfig).model_fields)

@@ -17,6 +17,7 @@ from hedge_leg.core import events as ev
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.decide import decide
 from hedge_leg.core.market import Book
+from hedge_leg.core.messages import step_text
 from hedge_leg.core.plan import Decision, Policy, ReadBook, Sight
 from hedge_leg.core.position import apply, evolve
 from hedge_leg.core.states import State
@@ -57,6 +58,7 @@ class Engine:
     recovered: bool = False  # the carries of the last run have been reconciled
     perp_absent: dict[str, int] = field(default_factory=dict)  # version at which no unknown perp order exists
     perp_agreed_ms: dict[str, int] = field(default_factory=dict)  # when the exchange's position last agreed
+    tell: Callable[[str], None] | None = None  # of the steps of a carry, which are no alarms
     decide: Decide = decide
     _not_before: dict[str, int] = field(default_factory=dict)
     _blind: set[str] = field(default_factory=set)  # carries whose book could not be read in this pump
@@ -123,7 +125,9 @@ class Engine:
                 case ev.Alarmed(text=text):
                     self.notify(f"{after.facts.pair}: {text}")
                 case _:
-                    pass
+                    step = step_text(after, event) if self.tell is not None else ""
+                    if self.tell is not None and step:
+                        self.tell(step)
 
     def alarm(self, carry: Carry, key: str, text: str) -> Carry:
         """Ring once per carry and key."""

@@ -39,7 +39,7 @@ from hedge_leg.bootstrap import (
     live_engine,
     watch_for,
 )
-from hedge_leg.channels import silent_channels
+from hedge_leg.channels import open_channels
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.amounts import exact
 from hedge_leg.engine import Engine
@@ -128,9 +128,10 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     config, exchange = strategy.config, strategy.dp._exchange
     live = config["runmode"] == RunMode.LIVE  # a dry-run's perp is freqtrade's own: nothing moves without it
     host = _host_config(config, exchange, strategy.dp.current_whitelist())
-    for name in silent_channels(config):
-        logger.warning("no alarm will reach %s: set %s.allow_custom_messages to true", name, name)
+    open_channels(strategy)
     engine = _engine(strategy, settings, credentials, host)
+    if settings.report.steps:
+        engine.tell = partial(strategy.dp.send_msg, always_send=True)
     heard = listen(engine)
     spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
     # a store of its own: `spot` forgets what is older than freqtrade's candles
