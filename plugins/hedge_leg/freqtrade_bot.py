@@ -42,6 +42,7 @@ from hedge_leg.bootstrap import (
 from hedge_leg.channels import open_channels
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.amounts import exact
+from hedge_leg.daily_report import report_daily
 from hedge_leg.engine import Engine
 from hedge_leg.errors import ConfigError, HedgeError, VenueUnavailable
 from hedge_leg.freqtrade_observer import build_observer
@@ -130,19 +131,19 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     host = _host_config(config, exchange, strategy.dp.current_whitelist())
     open_channels(strategy)
     engine = _engine(strategy, settings, credentials, host)
-    if settings.report.steps:
-        engine.tell = partial(strategy.dp.send_msg, always_send=True)
+    engine.tell = partial(strategy.dp.send_msg, always_send=True) if settings.report.steps else None
     heard = listen(engine)
     spot = SpotMarket(cast("SpotPrices", engine.spot), engine.clock, strategy.timeframe)
     # a store of its own: `spot` forgets what is older than freqtrade's candles
     long_spot = SpotMarket(spot.prices, engine.clock, strategy.timeframe)
     feeds = _Feeds(strategy, host.quote, spot)
     one_pot = not live and settings.paper.spot_balance is None
+    log = SqlGuardLog(journal_url(settings, host.user_data, dry_run=not live))
     try:
         guard = guard_for(
             settings,
             engine,
-            SqlGuardLog(journal_url(settings, host.user_data, dry_run=not live)),
+            log,
             heard,
             spot_px=spot.px,
             rows_of=strategy._rows.get,
@@ -180,6 +181,7 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
         except HedgeError:
             leg.close()
             raise
+    report_daily(leg, settings, log, partial(strategy.dp.send_msg, always_send=True))
     exchange.get_funding_fees = _pairs_funding(leg, exchange.get_funding_fees)
     return leg
 

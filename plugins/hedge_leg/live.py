@@ -62,6 +62,7 @@ class LiveLeg:
     sentinel: Sentinel | None = None
     refresh_wallets: Callable[[], None] = lambda: None
     guard: Guard | None = None
+    after_tick: Callable[[], None] = lambda: None  # never raises
     one_pot: bool = False  # a dry-run whose one wallet pays for both legs, as a backtest's does
     _booked: dict[str, int] = field(default_factory=dict)
     _shown: dict[int, dict[str, float | str]] = field(default_factory=dict)
@@ -151,6 +152,7 @@ class LiveLeg:
             self.trades.commit()
             if self.guard is not None:
                 self.guard.tick()
+        self.after_tick()
 
     def _wake_host(self) -> None:
         """Let freqtrade read its wallet again where its trade is larger than the position really is.

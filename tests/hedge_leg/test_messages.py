@@ -37,6 +37,7 @@ def test_a_plain_text_stays_and_a_breakers_name_becomes_code() -> None:
     assert spoken("BTC/USDT:USDT: the exit was refused") == "BTC/USDT:USDT: the exit was refused"
     assert spoken("guard: price_jump@all tripped") == "guard: `price_jump@all` tripped"
     assert spoken("x " * LONGEST).endswith(" ...")
+    assert balanced(spoken("_" * 2 * LONGEST)), "one word that is longer than a message"
 
 
 def test_steps_are_told_and_facts_are_not() -> None:

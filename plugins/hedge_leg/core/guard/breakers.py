@@ -51,6 +51,7 @@ class RowKind(StrEnum):
     CLEARED = "cleared"
     RESET = "reset"
     SHRUNK = "shrunk"  # both legs of `carry_id` are to be brought down to `amount` base units
+    REPORTED = "reported"  # the report of the UTC day `text` has been sent; no breaker
     DAY = "day"  # at the first look of a UTC day both legs were worth `amount`; `bound`: loss allowed
 
 
@@ -140,6 +141,8 @@ class Breakers:
                     self.targets[row.breaker, row.carry_id] = row.amount
             case RowKind.DAY:
                 self.day = row
+            case RowKind.REPORTED:
+                pass
 
     def step(self, judged: Judgement, now_ms: int) -> GuardRow | None:
         """Return the row that a judgement makes: a trip, its end, or None."""
