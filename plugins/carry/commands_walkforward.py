@@ -8,6 +8,7 @@ import typer
 from carry.commands_data import SpacedLists
 from carry.walkforward.choices import Backend, Criterion, Engine, Sampler
 
+_OUT = Path("user_data/walk_forward")
 _HELP = (
     "Choose parameters on one stretch of time, judge them on the next, and move on.\n\n"
     "Each fold searches the strategies' own parameter spaces on its training window and backtests the winner "
@@ -55,9 +56,7 @@ def walk_forward(
     scheduler: Annotated[str, typer.Option(help="Of Dask: tcp://HOST:PORT.")] = "",
     jobs: Annotated[int | None, typer.Option(help="Local processes; all cores by default.")] = None,
     no_confirm: Annotated[bool, typer.Option("--no-confirm", help="Exploration: no freqtrade runs.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for finished work and the page.")] = Path(
-        "user_data/walk_forward"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for finished work and the page.")] = _OUT,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also as JSON.")] = None,
 ) -> None:
     """Walk forward; see the help text above."""

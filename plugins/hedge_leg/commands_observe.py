@@ -14,7 +14,7 @@ from rich.progress import Progress
 from hedge_leg.bootstrap import journal_url
 from hedge_leg.commands_guard import LayeredConfigs
 from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData, write_json
-from hedge_leg.commands_show import parsed_time, print_table, shown
+from hedge_leg.commands_show import parsed_range, print_table, shown
 from hedge_leg.config_files import existing, read_files, settings_of
 from hedge_leg.core.opportunity import Opportunity, Shadow
 from hedge_leg.core.shadow import Settlement
@@ -31,6 +31,7 @@ from hedge_leg.observations import (
     summary,
 )
 from hedge_leg.ports import EntryAsked
+from hedge_leg.whole_file import refuse_existing, whole_file
 
 if TYPE_CHECKING:
     from hedge_leg.adapters.sql_observations import SqlObservations
@@ -69,11 +70,8 @@ def opportunities(
     Example: hedge-leg opportunities -c user_data/config/base.json --score --horizon 1d 3d --export looks.csv
     """
     names = _horizons(horizon, more, with_score=with_score)
-    first_ms, last_ms = parsed_time(since, "--since"), parsed_time(until, "--until")
-    if first_ms is not None and last_ms is not None and first_ms >= last_ms:
-        raise ConfigError(f"--since {since} is not before --until {until}: nothing can lie between them")
-    if csv_file is not None and csv_file.exists() and not overwrite:
-        raise _exists(csv_file)
+    first_ms, last_ms = parsed_range(since, until)
+    refuse_existing("--export", csv_file, overwrite=overwrite)
     url = existing(journal or journal_url(settings_of(read_files(config)), userdir, dry_run=True))
     table: list[dict[str, Any]] = []
     looks: list[dict[str, Any]] = []
@@ -148,31 +146,18 @@ def _nothing(pair: str, spans: Mapping[str, tuple[int, int]]) -> NothingRecorded
     return NothingRecorded(f"no look{f' at {pair}' if pair else ''} was recorded in this range: {there}")
 
 
-def _exists(path: Path) -> ConfigError:
-    return ConfigError(f"--export {path} exists: give --overwrite, or name a new file; nothing was written")
-
-
 @contextmanager
 def exported(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
-    """Write rows to a CSV file, whole or not at all: what was there stays until its successor is complete."""
+    """Give a function that writes rows to a CSV file, which is there whole or not at all; None: nowhere."""
     if path is None:
         yield lambda _rows: None
         return
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
+    with whole_file("--export", path, overwrite=overwrite) as file:
+        writer = csv.writer(file)
 
-            def write(found: list[dict[str, Any]]) -> None:
-                if found and not file.tell():
-                    writer.writerow(found[0])
-                writer.writerows([shown(value) for value in row.values()] for row in found)
+        def write(found: list[dict[str, Any]]) -> None:
+            if found and not file.tell():
+                writer.writerow(found[0])
+            writer.writerows([shown(value) for value in row.values()] for row in found)
 
-            yield write
-        if path.exists() and not overwrite:  # it has come meanwhile
-            raise _exists(path)
-        part.replace(path)
-    except OSError as error:
-        raise ConfigError(f"--export {path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        yield write

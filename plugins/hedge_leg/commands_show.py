@@ -129,7 +129,15 @@ def _last_ms(carry: Carry) -> int:
     return max(times)
 
 
-def parsed_time(text: str, option: str) -> int | None:
+def parsed_range(since: str, until: str) -> tuple[int | None, int | None]:
+    """Return the range [since, until) that a user gave, in ms, None for no limit; ConfigError for none."""
+    since_ms, until_ms = _parsed_time(since, "--since"), _parsed_time(until, "--until")
+    if since_ms is not None and until_ms is not None and since_ms >= until_ms:
+        raise ConfigError(f"--since {since} is not before --until {until}: nothing can lie between them")
+    return since_ms, until_ms
+
+
+def _parsed_time(text: str, option: str) -> int | None:
     if not text:
         return None
     try:

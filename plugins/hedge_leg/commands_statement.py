@@ -1,15 +1,14 @@
 """`hedge-leg statement`: every fact of carries, or their sums by carry, day or month. Reads only."""
 
 import csv
-import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 from urllib.parse import urlsplit
 
 import typer
@@ -18,7 +17,7 @@ from hedge_leg.commands_guard import DryRun, LayeredConfigs
 from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData, write_json
 from hedge_leg.commands_show import (
     Read,
-    parsed_time,
+    parsed_range,
     present_ms,
     print_table,
     read_journal,
@@ -29,6 +28,7 @@ from hedge_leg.core.carry import Carry
 from hedge_leg.errors import ConfigError, NothingRecorded
 from hedge_leg.statement import Line, Statement, alive_within, hedged_within, statement
 from hedge_leg.statement_periods import Cell, Period, Row, Sums, Window, cells, day_text, rows, totals
+from hedge_leg.whole_file import refuse_existing, whole_file
 
 _NO_CONFIG: list[Path] = []
 _CENT = Decimal("0.01")
@@ -58,11 +58,9 @@ def statement_command(
 
     Example: hedge-leg statement --by month --html statement.html
     """
-    since_ms, until_ms = parsed_time(since, "--since"), parsed_time(until, "--until")
-    if since_ms is not None and until_ms is not None and since_ms >= until_ms:
-        raise ConfigError(f"--since {since} is not before --until {until}: nothing can lie between them")
+    since_ms, until_ms = parsed_range(since, until)
     for option, path in (("--csv", csv_file), ("--html", html_file)):
-        _refuse_existing(option, path, overwrite=overwrite)
+        refuse_existing(option, path, overwrite=overwrite)
     read = read_journal(config, userdir, journal, dry_run=dry_run)
     known = {carry.carry_id for carry in read.carries}
     for name in carry_ids or ():
@@ -80,7 +78,8 @@ def statement_command(
     else:
         lines, content = _show_sums(found, by)
     if csv_file is not None:
-        _write("--csv", csv_file, _csv_text(lines), overwrite=overwrite)
+        with whole_file("--csv", csv_file, overwrite=overwrite) as file:
+            _write_csv(file, lines)
     if html_file is not None:
         _write_page(html_file, found, read, overwrite=overwrite)
     if json_file is not None:
@@ -207,13 +206,11 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _csv_text(lines: Iterable[Mapping[str, Any]]) -> str:
-    listed, text = list(lines), io.StringIO()
-    names = list(listed[0]) if listed else ["carry", "pair", "time"]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+def _write_csv(file: TextIO, lines: Sequence[Mapping[str, Any]]) -> None:
+    names = list(lines[0]) if lines else ["carry", "pair", "time"]
+    writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(listed)
-    return text.getvalue()
+    writer.writerows(lines)
 
 
 def _write_page(path: Path, found: list[Cell], read: Read, *, overwrite: bool) -> None:
@@ -221,7 +218,8 @@ def _write_page(path: Path, found: list[Cell], read: Read, *, overwrite: bool) -
 
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
     origin = Origin(_journal_name(read.url), read.dry_run, sample=local_exchange(read.merged), made_ms=now_ms)
-    _write("--html", path, statement_page(found, origin), overwrite=overwrite)
+    with whole_file("--html", path, overwrite=overwrite) as file:
+        file.write(statement_page(found, origin))
 
 
 def _journal_name(url: str) -> str:
@@ -250,23 +248,3 @@ def _is_local(text: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _refuse_existing(option: str, path: Path | None, *, overwrite: bool) -> None:
-    if path is not None and path.exists() and not overwrite:
-        raise ConfigError(f"{option} {path} exists: give --overwrite or a new name, nothing was overwritten")
-    if path is not None and not path.parent.is_dir():
-        raise ConfigError(f"{option} {path} cannot be written: there is no folder {path.parent}")
-
-
-def _write(option: str, path: Path, text: str, *, overwrite: bool) -> None:
-    """Write a file whole or not at all: what was there stays until its successor is complete."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        _refuse_existing(option, path, overwrite=overwrite)  # it may have come meanwhile
-        part.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{option} {path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)

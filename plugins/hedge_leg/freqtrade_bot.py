@@ -138,8 +138,8 @@ def start_live_leg(strategy: Any, settings: HedgeLegConfig, credentials: Credent
     long_spot = SpotMarket(spot.prices, engine.clock, strategy.timeframe)
     feeds = _Feeds(strategy, host.quote, spot)
     one_pot = not live and settings.paper.spot_balance is None
-    log = SqlGuardLog(journal_url(settings, host.user_data, dry_run=not live))
     try:
+        log = SqlGuardLog(journal_url(settings, host.user_data, dry_run=not live))
         guard = guard_for(
             settings,
             engine,

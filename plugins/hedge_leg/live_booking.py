@@ -121,8 +121,9 @@ def decomposition(carry: Carry, now_ms: int, tolerance_qty: Decimal) -> dict[str
         "retries": carry.retries,
         "rollbacks": carry.rollbacks,
     }
-    shown["rebalancing_cost"] = float(rebalancing_cost(carry))
-    share = rebalancing_share(carry, ledger.net)
+    rebalancing = rebalancing_cost(carry)
+    shown["rebalancing_cost"] = float(rebalancing)
+    share = rebalancing_share(rebalancing, ledger.net)
     if share is not None:
         shown["rebalancing_share"] = float(share)
     if carry.first_sent_lag_ms is not None:

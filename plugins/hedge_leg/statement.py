@@ -88,7 +88,7 @@ def hedged_within(carry: Carry, settings: HedgeLegConfig) -> Decimal:
 
 def statement(carry: Carry, settings: HedgeLegConfig, now_ms: int) -> Statement:
     """Return a carry's account as of `now_ms`."""
-    ledger = books(carry).ledger
+    ledger, rebalancing = books(carry).ledger, rebalancing_cost(carry)
     return Statement(
         carry=carry,
         lines=tuple(sorted(_lines(carry), key=lambda line: (line.at_ms, len(line.ref), line.ref))),
@@ -97,8 +97,8 @@ def statement(carry: Carry, settings: HedgeLegConfig, now_ms: int) -> Statement:
         cash=_cash(ledger),
         inventory_cost=ledger.balance(Account.SPOT_COST),
         exposure=exposure(carry, now_ms, hedged_within(carry, settings)),
-        rebalancing=rebalancing_cost(carry),
-        rebalancing_share=rebalancing_share(carry, ledger.net),
+        rebalancing=rebalancing,
+        rebalancing_share=rebalancing_share(rebalancing, ledger.net),
     )
 
 

@@ -18,6 +18,7 @@ from hedge_leg.core.amounts import ZERO, money
 from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account
 from hedge_leg.core.opportunity import DAY_MS
+from hedge_leg.core.rebalancing import rebalancing_fees, rebalancing_share
 
 
 class Period(StrEnum):
@@ -60,8 +61,7 @@ class Sums:
     @property
     def rebalancing_share(self) -> Decimal | None:
         """Return rebalancing as a share of the net without it; None where that is not above zero."""
-        before = self.net + self.rebalancing
-        return self.rebalancing / before if before > 0 else None
+        return rebalancing_share(self.rebalancing, self.net)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def cells(carry: Carry, within_qty: Decimal, window: Window) -> list[Cell]:
             if name is not None and posting.asset == ledger.quote:
                 sign = -1 if posting.account in _INCOME else 1
                 add(entry.at_ms, name, sign * posting.amount)
-    for at_ms, fee in _rebalancing(carry):
+    for at_ms, fee in rebalancing_fees(carry):
         add(at_ms, "rebalancing", fee)
     first_ms = first_fill_ms(carry)
     if first_ms is not None:
@@ -153,14 +153,6 @@ def first_fill_ms(carry: Carry) -> int | None:
     """Return when the first leg filled; None for a carry that was announced and never began."""
     perp = (at_ms for one in carry.perp.values() for at_ms, _qty, _px in one.steps())
     return min([*perp, *(one.filled_ms for one in carry.fills.values())], default=None)
-
-
-def _rebalancing(carry: Carry) -> Iterable[tuple[int, Decimal]]:
-    """Yield (ms, fee) of what `core.rebalancing` counts."""
-    for key in sorted(carry.balancing_fills & carry.fills.keys()):
-        yield carry.fills[key].filled_ms, carry.fills[key].fee_value
-    for key in sorted(carry.balancing & carry.perp.keys()):
-        yield carry.perp[key].filled_ms, carry.perp[key].fee
 
 
 def _unhedged(carry: Carry, within_qty: Decimal, window: Window) -> dict[int, Decimal]:

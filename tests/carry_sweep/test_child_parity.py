@@ -8,10 +8,10 @@ import pytest
 from tools.parity import Draw, FreqtradeSide, SweepSide, difference, draws
 
 from carry.sweep import load_history
-from carry.sweep.freqtrade_setup import load_exchange, read_configuration
+from carry.sweep.freqtrade_setup import load_exchange
 from carry.sweep.signals import Value
 from paper_exchange.sample import write_sample_market
-from tests.e2e.commands import ROOT, exchange_overlay
+from tests.e2e.commands import shipped_backtest
 
 PAIRS = ("BTC/USDT:USDT", "ETH/USDT:USDT")
 NAME = "ChildSpreadCarry"
@@ -24,14 +24,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, exchange_url: str) -> dict[
     datadir = tmp_path_factory.mktemp("child")
     begin, end = datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 2, 5, tzinfo=UTC)
     write_sample_market(datadir, seed=11, start=begin, end=end, coins=("BTC", "ETH"))
-    files = [ROOT / "user_data/config/base.json", ROOT / "user_data/config/backtest.json"]
-    read = read_configuration(
-        [*files, exchange_overlay(datadir, exchange_url)],
-        datadir=str(datadir),
-        user_data_dir=str(ROOT / "user_data"),
-        timeframe="5m",
-    )
-    return read | {"export": "none", "datadir": datadir, "timerange": "20230106-20230204"}
+    return shipped_backtest(datadir, exchange_url, "5m") | {"timerange": "20230106-20230204"}
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tools.parity import Draw, FreqtradeSide, SweepSide, difference, draws
 
 from carry.sweep import load_history
-from carry.sweep.freqtrade_setup import load_exchange, read_configuration
+from carry.sweep.freqtrade_setup import load_exchange
 from paper_exchange.sample import write_sample_market
-from tests.e2e.commands import ROOT, exchange_overlay
+from tests.e2e.commands import shipped_backtest
 from tests.random_market import random_market, write_market
 
 PAIRS = ("BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT")
@@ -31,15 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory, exchange_url: str) -> dict[str, Any]:
     """Return the shipped backtest configuration, pointed at the paper exchange."""
-    overlay = exchange_overlay(tmp_path_factory.mktemp("config"), exchange_url)
-    shipped = [ROOT / "user_data/config/base.json", ROOT / "user_data/config/backtest.json"]
-    config = read_configuration(
-        [*shipped, overlay],
-        datadir=str(overlay.parent),
-        user_data_dir=str(ROOT / "user_data"),
-        timeframe="1h",
-    )
-    return config | {"export": "none"}
+    return shipped_backtest(tmp_path_factory.mktemp("config"), exchange_url, "1h")
 
 
 @pytest.fixture(scope="module")

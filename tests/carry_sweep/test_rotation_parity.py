@@ -11,9 +11,9 @@ from tools.parity import FreqtradeSide, SweepSide, difference, draws
 
 from carry.errors import UsageError
 from carry.sweep import load_history
-from carry.sweep.freqtrade_setup import load_exchange, load_strategy, read_configuration
+from carry.sweep.freqtrade_setup import load_exchange, load_strategy
 from paper_exchange.sample import write_sample_market
-from tests.e2e.commands import ROOT, exchange_overlay
+from tests.e2e.commands import shipped_backtest
 
 PAIRS = ("BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT")
 
@@ -28,14 +28,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, exchange_url: str) -> dict[
         funding = pd.read_feather(path)
         wave = np.sin(np.arange(len(funding)) / 20 + 2 * phase)
         funding.assign(funding_rate=2e-4 + 12e-4 * wave).to_feather(path)
-    files = [ROOT / "user_data/config/base.json", ROOT / "user_data/config/backtest.json"]
-    read = read_configuration(
-        [*files, exchange_overlay(datadir, exchange_url)],
-        datadir=str(datadir),
-        user_data_dir=str(ROOT / "user_data"),
-        timeframe="1h",
-    )
-    return read | {"export": "none", "datadir": datadir, "timerange": "20230120-20230531"}
+    return shipped_backtest(datadir, exchange_url, "1h") | {"timerange": "20230120-20230531"}
 
 
 def test_a_rotation_trades_as_in_freqtrade(config: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from carry.sweep.freqtrade_setup import read_configuration
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 STRATEGIES = (
@@ -42,6 +44,14 @@ def exchange_overlay(folder: Path, exchange_url: str) -> Path:
     overlay = folder / "paper.json"
     overlay.write_text(shipped.replace("http://127.0.0.1:8411", exchange_url))
     return overlay
+
+
+def shipped_backtest(datadir: Path, exchange_url: str, timeframe: str) -> dict[str, Any]:
+    """Return freqtrade's configuration of a backtest as shipped, on a folder and the paper exchange."""
+    files = [ROOT / "user_data/config/base.json", ROOT / "user_data/config/backtest.json"]
+    places = {"datadir": str(datadir), "user_data_dir": str(ROOT / "user_data"), "timeframe": timeframe}
+    read = read_configuration([*files, exchange_overlay(datadir, exchange_url)], **places)
+    return read | {"export": "none", "datadir": datadir}
 
 
 def freqtrade(

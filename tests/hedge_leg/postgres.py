@@ -7,7 +7,7 @@ import pwd
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,3 +127,17 @@ def postgres() -> Iterator[PostgresServer]:
                 server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class OnPostgres:
+    """What a contract test needs to run on the server, in a schema of its own."""
+
+    @pytest.fixture
+    def url(self, request: pytest.FixtureRequest) -> str:
+        self.server: PostgresServer = request.getfixturevalue("postgres")
+        url: str = self.server.fresh_url()
+        return url
+
+    def by_hand(self, url: str, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self.server.execute(statement, url)

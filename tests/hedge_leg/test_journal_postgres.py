@@ -12,23 +12,13 @@ from tests.hedge_leg.cut_wire import CutWire
 from tests.hedge_leg.durable_contract import DurableContract
 from tests.hedge_leg.journal_contract import announced, numbered, paid
 from tests.hedge_leg.journal_processes import open_again
-from tests.hedge_leg.postgres import PostgresServer, postgres
+from tests.hedge_leg.postgres import OnPostgres, PostgresServer, postgres
 
 __all__ = ["postgres"]
 
 
-class TestPostgresJournal(DurableContract):
+class TestPostgresJournal(OnPostgres, DurableContract):
     """In a schema of its own."""
-
-    @pytest.fixture
-    def url(self, request: pytest.FixtureRequest) -> str:
-        self.server: PostgresServer = request.getfixturevalue("postgres")
-        url: str = self.server.fresh_url()
-        return url
-
-    def by_hand(self, url: str, statements: Sequence[str]) -> None:
-        for statement in statements:
-            self.server.execute(statement, url)
 
     def without_triggers(self) -> Sequence[str]:
         return ["DROP TRIGGER journal_event_append_only ON journal_event"]

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.hedge_leg.observation_contract import ObservationContract
-from tests.hedge_leg.postgres import PostgresServer, postgres
+from tests.hedge_leg.postgres import OnPostgres, postgres
 
 __all__ = ["postgres"]
 
@@ -32,15 +32,5 @@ class TestSqliteObservations(ObservationContract):
             self.by_hand(url, [f"INSERT OR REPLACE INTO observation SELECT {columns} FROM observation"])
 
 
-class TestPostgresObservations(ObservationContract):
+class TestPostgresObservations(OnPostgres, ObservationContract):
     """In a schema of its own."""
-
-    @pytest.fixture
-    def url(self, request: pytest.FixtureRequest) -> str:
-        self.server: PostgresServer = request.getfixturevalue("postgres")
-        url: str = self.server.fresh_url()
-        return url
-
-    def by_hand(self, url: str, statements: Sequence[str]) -> None:
-        for statement in statements:
-            self.server.execute(statement, url)

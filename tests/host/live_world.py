@@ -79,6 +79,15 @@ def loop_safely(made: Rig, times: int = 1, seconds: float = 5.0) -> None:
         made.advance(seconds)
 
 
+def killed_and_settled(made: Rig) -> None:
+    """Kill the bot, start it again seven seconds later, and let it bring everything in order."""
+    made.kill()
+    made.advance(7)
+    made.start()
+    loop_safely(made, 3)
+    assert_settled(made)
+
+
 def settle(made: Rig, loops: int = 12) -> None:
     """Let the faults end, and the bot bring everything in order."""
     for exchange in {made.exchange.url: made.exchange, made.spot_exchange.url: made.spot_exchange}.values():

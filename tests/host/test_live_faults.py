@@ -13,6 +13,7 @@ from tests.host.live_world import (
     SPOT_LOOK,
     SPOT_POST,
     assert_settled,
+    killed_and_settled,
     loop_safely,
     opened,
     rule,
@@ -65,11 +66,7 @@ def test_a_kill_while_a_spot_answer_is_missing_ends_in_order(tmp_path: Path, nam
         made.exchange.plan(*LOST_SPOT_ANSWERS[name])
         made.engine.policy = made.engine.policy.__class__(open_timeout_ms=1)
         loop_safely(made)
-        made.kill()
-        made.advance(7)
-        made.start()
-        loop_safely(made, 3)
-        assert_settled(made)
+        killed_and_settled(made)
         assert made.carry().state in (State.ACTIVE, State.IDLE), "hedged, or rolled back when it was late"
 
 

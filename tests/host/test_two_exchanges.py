@@ -18,6 +18,7 @@ from tests.host.live_world import (
     AT,
     PERP_POST,
     assert_settled,
+    killed_and_settled,
     loop_safely,
     market,
     opened,
@@ -85,11 +86,7 @@ def test_a_kill_between_the_perp_fill_and_the_spot_fill(tmp_path: Path, name: st
         made.start()
         made.spot_exchange.plan(*LOST_SPOT_ANSWERS[name])
         loop_safely(made)
-        made.kill()
-        made.advance(7)
-        made.start()
-        loop_safely(made, 3)
-        assert_settled(made)
+        killed_and_settled(made)
         assert made.carry().state in (State.ACTIVE, State.IDLE)
         assert len({row["client_id"] for row in spot_orders(made)}) == len(spot_orders(made))
         assert each_order_went_to_its_exchange(made)

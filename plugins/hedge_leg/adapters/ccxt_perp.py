@@ -23,11 +23,12 @@ from hedge_leg.adapters.ccxt_calls import (
 )
 from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
 from hedge_leg.adapters.ccxt_dialects import dialect_of
+from hedge_leg.adapters.ccxt_funding import funding_now, settlements_since
 from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
 from hedge_leg.core.amounts import ZERO, exact
 from hedge_leg.core.events import PerpPart
 from hedge_leg.core.market import Book
-from hedge_leg.core.shadow import MINUTE_MS, Settlement, to_minute
+from hedge_leg.core.shadow import Settlement
 from hedge_leg.errors import OutcomeUnknown, VenueRefused, VenueUnavailable
 from hedge_leg.ports import Clock, FundingNow, FundingPayment, PerpOrder
 
@@ -102,36 +103,19 @@ class CcxtPerpVenue:
 
     def funding_now(self, pair: str) -> FundingNow:
         """Return the rate predicted for the next settlement and its time, where the venue tells them."""
-        return self._calls.read(f"funding rate of {pair}", lambda: self._read_funding_now(pair))
+        return self._calls.read(
+            f"funding rate of {pair}",
+            lambda: funding_now(self._client, self._market(pair)["symbol"], self._clock.now_ms()),
+        )
 
     def settlements_since(self, pair: str, since_ms: int) -> Sequence[Settlement]:
         """Return the public settlements stamped from `since_ms` on, oldest first, to the minute."""
-        return self._calls.read(f"funding rates of {pair}", lambda: self._read_settlements(pair, since_ms))
-
-    def _read_funding_now(self, pair: str) -> FundingNow:
-        self._market(pair)
-        row = self._client.fetch_funding_rate(pair)
-        rate = row.get("fundingRate")
-        stamps = [row.get(name) for name in ("fundingTimestamp", "nextFundingTimestamp")]
-        ahead = [to_minute(int(stamp)) for stamp in stamps if stamp and int(stamp) > self._clock.now_ms()]
-        return FundingNow(None if rate is None else exact(rate), min(ahead, default=None))
-
-    def _read_settlements(self, pair: str, since_ms: int) -> tuple[Settlement, ...]:
-        self._market(pair)
-        found: dict[int, Settlement] = {}
-        while True:
-            fetch = partial(self._client.fetch_funding_rate_history, pair, since_ms, self._dialect.page)
-            rows = self._calls.rows(fetch)
-            known = len(found)
-            for row in rows:
-                at_ms, info = to_minute(int(number(row, "timestamp"))), row.get("info")
-                mark = info.get("markPrice") if isinstance(info, dict) else None
-                found[at_ms] = Settlement(
-                    at_ms, pair, number(row, "fundingRate"), exact(mark) if mark else None
-                )
-            if len(rows) < self._dialect.page or len(found) == known:
-                return tuple(found[at_ms] for at_ms in sorted(found))
-            since_ms = max(found) + MINUTE_MS
+        return self._calls.read(
+            f"funding rates of {pair}",
+            lambda: settlements_since(
+                self._calls, self._market(pair)["symbol"], since_ms, self._dialect.page
+            ),
+        )
 
     def find(self, pair: str, client_id: str) -> PerpOrder | None:
         """Look one of our perp orders up by client id; None when the venue does not know it."""

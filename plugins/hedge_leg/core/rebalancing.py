@@ -4,6 +4,7 @@ Delta corrections, resizes of both legs and what they bring on the other leg cou
 nor does what was bought back after an exit that was given up count as an exit. Slippage lands in price P&L.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from hedge_leg.core.amounts import ZERO
@@ -11,22 +12,21 @@ from hedge_leg.core.carry import Carry
 from hedge_leg.core.ledger import Account, Ledger
 
 
+def rebalancing_fees(carry: Carry) -> Iterator[tuple[int, Decimal]]:
+    """Yield (ms, fee in quote, >= 0 is paid) of each fill of a rebalancing order."""
+    for key in sorted(carry.balancing_fills & carry.fills.keys()):
+        yield carry.fills[key].filled_ms, carry.fills[key].fee_value
+    for key in sorted(carry.balancing & carry.perp.keys()):
+        yield carry.perp[key].filled_ms, carry.perp[key].fee
+
+
 def rebalancing_cost(carry: Carry, since_ms: int = 0) -> Decimal:
     """Return the fees (quote, >= 0 is paid) of rebalancing orders that filled from `since_ms` on."""
-    spot = (
-        fill.fee_value
-        for key, fill in carry.fills.items()
-        if key in carry.balancing_fills and fill.filled_ms >= since_ms
-    )
-    perp = (
-        one.fee for key, one in carry.perp.items() if key in carry.balancing and one.filled_ms >= since_ms
-    )
-    return sum(spot, ZERO) + sum(perp, ZERO)
+    return sum((fee for filled_ms, fee in rebalancing_fees(carry) if filled_ms >= since_ms), ZERO)
 
 
-def rebalancing_share(carry: Carry, net: Decimal) -> Decimal | None:
+def rebalancing_share(cost: Decimal, net: Decimal) -> Decimal | None:
     """Return the cost as a share of the net without it; None where that is not above zero."""
-    cost = rebalancing_cost(carry)
     before = net + cost
     return cost / before if before > 0 else None
 

@@ -207,8 +207,8 @@ def test_rebalancing_counts_what_keeps_the_size_and_not_entry_or_exit() -> None:
     assert spot_fee > 0
     assert rebalancing_cost(carry) == perp_fee + spot_fee
     assert rebalancing_cost(carry, rig.desk.clock.now_ms() + 1) == 0
-    assert rebalancing_share(carry, Decimal(-1000)) is None
-    assert rebalancing_share(carry, perp_fee + spot_fee) == HALF
+    assert rebalancing_share(rebalancing_cost(carry), Decimal(-1000)) is None
+    assert rebalancing_share(rebalancing_cost(carry), perp_fee + spot_fee) == HALF
     before = rebalancing_cost(carry)
     rig.desk.leave()
     carry = rig.desk.loop(4)
