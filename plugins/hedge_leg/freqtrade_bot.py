@@ -1,7 +1,7 @@
 """A trading freqtrade (dry-run, live) as the spot leg needs it: its trades, its exchange, its messages.
 
-Beside `freqtrade_host` the only importer of freqtrade. Used only when orders are placed: backtests and
-hyperopt never load it, so that their workers stay small.
+Used only when orders are placed: backtests and hyperopt never load it, so that their workers stay small
+(ADR 12 lists who imports freqtrade).
 """
 
 import logging
