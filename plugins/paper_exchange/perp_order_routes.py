@@ -9,10 +9,11 @@ from paper_exchange.instruments import Venue
 from paper_exchange.perp_forced import ADL_ID, LIQUIDATION_ID
 from paper_exchange.perp_market import PerpMarket
 from paper_exchange.perp_order_rows import acknowledged_row, income_row, perp_fill_row, perp_order_row
-from paper_exchange.signing import Enter
+from paper_exchange.signing import Enter, SignedRequest
 from paper_exchange.tickets import ticket
 
 _FORMS = ("ACK", "RESULT")
+_SEARCH_MS = 90 * 86_400_000
 _FORCED_IDS = {"LIQUIDATION": LIQUIDATION_ID, "ADL": ADL_ID}
 
 
@@ -83,16 +84,24 @@ def _add_open_orders(router: APIRouter, market: PerpMarket, enter: Enter) -> Non
 def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
     store = market.view.store
 
+    async def recent(request: Request) -> SignedRequest:
+        """Let a request in; -4166 when it begins more than 90 days ago."""
+        signed = await enter(request)
+        start_ms = query.integer(signed, "startTime")
+        if start_ms is not None and start_ms < market.view.now_ms() - _SEARCH_MS:
+            raise RefusedRequestError(-4166, "Search window is restricted to recent 90 days only.")
+        return signed
+
     @router.get("/allOrders")
     async def all_orders(request: Request) -> JSONResponse:
-        signed = await enter(request)
+        signed = await recent(request)
         item = query.symbol(signed, store, Venue.PERP)
         found = order_query.orders(signed, market.log.of(item.name))
         return JSONResponse([perp_order_row(order) for order in found])
 
     @router.get("/userTrades")
     async def trades(request: Request) -> JSONResponse:
-        signed = await enter(request)
+        signed = await recent(request)
         item = query.symbol(signed, store, Venue.PERP)
         found = order_query.fills(signed, market.log.fills(item.name))
         return JSONResponse([perp_fill_row(fill) for fill in found])

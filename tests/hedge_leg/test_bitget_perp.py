@@ -7,6 +7,7 @@ import pytest
 
 from hedge_leg.adapters.account_check import check_account
 from hedge_leg.adapters.ccxt_perp import CcxtPerpVenue
+from hedge_leg.adapters.ccxt_venue import CcxtSpotVenue
 from hedge_leg.errors import ConfigError, VenueUnavailable
 from tests.hedge_leg.bitget import NOW_MS, FakeBitget, client, refused
 from tests.hedge_leg.fakes import FakeClock
@@ -136,6 +137,31 @@ def test_perp_orders_position_and_funding_are_read() -> None:
     assert (order.qty, order.liquidation, order.fee) == (Decimal("0.5"), True, Decimal("0.12"))
     [paid] = perp.funding_since("BTC/USDT:USDT", NOW_MS - 1)
     assert (paid.key, paid.amount, paid.paid_ms) == ("9", Decimal("-0.004992"), NOW_MS)
+
+
+def test_nothing_older_than_bitget_s_three_months_is_asked_for() -> None:
+    def recent(row: Any) -> Any:
+        def reply(params: dict[str, Any]) -> Any:
+            late = int(params.get("startTime", NOW_MS)) < NOW_MS - 90 * 86_400_000
+            return refused("40704", "Can only check the data of the last three months") if late else row
+
+        return reply
+
+    order, fill = perp_order("0.5", "filled"), perp_fill(1, "0.5", "60000")
+    venue = FakeBitget(
+        {
+            "/api/v2/mix/order/orders-history": recent({"entrustedList": [order], "endId": "77"}),
+            "/api/v2/mix/order/orders-pending": {"entrustedList": None, "endId": None},
+            PERP_FILLS: recent({"fillList": [fill], "endId": "1"}),
+            "/api/v2/mix/account/bill": recent({"bills": [], "endId": ""}),
+            "/api/v2/spot/trade/fills": recent([]),
+        }
+    )
+    long_ago_ms = NOW_MS - 200 * 86_400_000
+    perp = CcxtPerpVenue(client(venue, "swap"), FakeClock(NOW_MS))
+    assert [order.qty for order in perp.orders_since("BTC/USDT:USDT", long_ago_ms)] == [Decimal("0.5")]
+    assert perp.funding_since("BTC/USDT:USDT", long_ago_ms) == ()
+    assert CcxtSpotVenue(client(venue), FakeClock(NOW_MS)).trades_since("BTC/USDT", long_ago_ms) == ()
 
 
 PAIRS = [("BTC/USDT:USDT", "BTC/USDT")]

@@ -87,6 +87,14 @@ def test_orders_are_told_with_exact_books(rig: Rig) -> None:
     assert rig.venue.find(PAIR, "mine") == first
 
 
+def test_pair_held_for_longer_than_the_venue_s_search_window_is_still_read(rig: Rig) -> None:
+    rig.sell(0.01)
+    long_ago_ms = rig.now_ms() - 200 * 24 * HOUR_MS
+    [order] = rig.venue.orders_since(PAIR, long_ago_ms)
+    assert order.qty == Decimal("-0.01")
+    assert list(rig.venue.funding_since(PAIR, long_ago_ms)) == []
+
+
 def test_close_buys_back_reduce_only(rig: Rig) -> None:
     rig.sell(0.3)
     closed = rig.venue.close(PAIR, Decimal("0.1"), "hl-c-1")

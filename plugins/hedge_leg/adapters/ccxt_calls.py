@@ -102,8 +102,11 @@ def text(row: Row, name: str) -> str:
     return str(value)
 
 
-def fee_of(trade: Row) -> tuple[Decimal, str]:
-    """Return amount and asset of a trade's fee; ValueError when it is missing or in several assets."""
+def fee_of(trade: Row, coin_field: str = "") -> tuple[Decimal, str]:
+    """Return amount (paid positive) and asset of a trade's fee; ValueError when missing or in several assets.
+
+    `coin_field`: the raw field that names the asset where ccxt does not read it (`Dialect.fee_coin`).
+    """
     fees = [fee for fee in (trade.get("fees") or [trade.get("fee")]) if fee]
     if not fees:
         raise ValueError("the trade has no fee")
@@ -112,7 +115,8 @@ def fee_of(trade: Row) -> tuple[Decimal, str]:
     if len(assets) > 1:
         raise ValueError(f"the trade has fees in {', '.join(sorted(assets))}")
     total = sum((number(fee, "cost") for fee in charged), Decimal(0))
-    return total, assets.pop() if assets else str(fees[0].get("currency") or "")
+    named = (trade.get("info") or {}).get(coin_field) if coin_field else None
+    return total, str(named or (assets.pop() if assets else fees[0].get("currency") or ""))
 
 
 def book_sides(row: Row, size: Decimal = Decimal(1)) -> tuple[Levels, Levels]:
@@ -157,9 +161,14 @@ def history(
     return sorted(found.values(), key=lambda row: int(number(row, "timestamp")))
 
 
-def up_to_ms(clock: Clock, since_ms: int) -> int:
-    """Return the end of a history that begins at `since_ms`: our now, with room for the venue's clock."""
-    return max(clock.now_ms(), since_ms) + _AHEAD_MS
+def span_ms(clock: Clock, since_ms: int, reach_ms: int) -> tuple[int, int]:
+    """Return first and last ms of a history from `since_ms` on: no older than the venue tells, up to now.
+
+    Venues refuse a request that begins earlier, and a pair that is held for months would never be read again.
+    The end leaves room for the venue's clock.
+    """
+    now_ms = clock.now_ms()
+    return max(since_ms, now_ms - reach_ms), max(now_ms, since_ms) + _AHEAD_MS
 
 
 class Prices:

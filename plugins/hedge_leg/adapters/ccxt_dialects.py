@@ -66,7 +66,8 @@ class Dialect:
     """What ccxt does not unify of an exchange.
 
     `order_trades`: the parameter that narrows the account's trades to one order. `page`: the most rows of a
-    history request. `spot_window_ms`, `perp_window_ms`: the longest time span of one. `is_list` tells whether
+    history request. `spot_window_ms`, `perp_window_ms`: the longest time span of one. `reach_ms`: how old the
+    oldest row is that may be asked for (Binance -4166, Bitget 40704: 90 days). `is_list` tells whether
     a raw answer is a list of rows, `has_balances` whether the raw balance answer is one, `forced` whether the
     venue itself made a perp order. `order_params`: sent with every perp order; `margin_mode_in_orders`: perp
     orders name their margin mode. `look_up(client, symbol, wire id)` raises OrderNotFound;
@@ -74,6 +75,10 @@ class Dialect:
     `ended`: ccxt's method that tells ended orders ("": the first of the usual ones), asked once for each of
     `ended_kinds`; `perp_markets`: ccxt's word for the perps when markets are loaded;
     `perp_trade_kinds`: parameters of each request that together tell all trades of a perp.
+    `fee_coin`: a trade's raw field that names the coin of its fee, where ccxt guesses it ("": it does not).
+    `funding_fee`: a settlement's raw field, paid positive, that stands for ccxt's amount where that is not
+    received positive; `funding_span(market id, first ms, last ms)`: parameters that limit a request of
+    settlements to that market and time.
     """
 
     client_ids: ClientIds = ClientIds()
@@ -84,10 +89,14 @@ class Dialect:
     ended_kinds: Sequence[Mapping[str, Any]] = ({},)
     perp_trade_kinds: Sequence[Mapping[str, Any]] = ({},)
     order_trades: str = "orderId"
+    fee_coin: str = ""
+    funding_fee: str = ""
+    funding_span: Callable[[str, int, int], Row] = lambda _market, _first_ms, last_ms: {"until": last_ms}
     perp_markets: str = "swap"
     page: int = 100
     spot_window_ms: int = 7 * DAY_MS
     perp_window_ms: int = 7 * DAY_MS
+    reach_ms: int = 89 * DAY_MS
     is_list: Callable[[Any], bool] = bool
     has_balances: Callable[[Any], bool] = bool
     forced: Callable[[Mapping[str, Any]], bool] = lambda _info: False
@@ -155,6 +164,12 @@ _DIALECTS = {
         has_balances=lambda info: isinstance(info, dict) and bool(info.get("data")),
         forced=_forced_okx,
         margin_mode_in_orders=True,
+        # ccxt sends no span: of all pairs together only the newest page would be told
+        funding_span=lambda market, first_ms, last_ms: {
+            "instId": market,
+            "begin": str(first_ms),
+            "end": str(last_ms),
+        },
         # ccxt's default, an order as a list of one, loses `maxRetriesOnFailure`: it would be sent again
         options={"createOrder": "privatePostTradeOrder"},
         needs_password=True,
@@ -165,6 +180,10 @@ _DIALECTS = {
         cancel_id=None,
         cancel_by="orderLinkId",
         ended="fetch_canceled_and_closed_orders",
+        # MNT, where fees are paid with it; ccxt takes the coin that is bought or the settlement's
+        fee_coin="feeCurrency",
+        # "Positive fee value means receive funding .. This is opposite to the execFee" (transaction log)
+        funding_fee="execFee",
         # ccxt asks for trades of the kind "Trade" alone, which a liquidation's are not
         perp_trade_kinds=({"execType": "Trade"}, {"execType": "BustTrade"}, {"execType": "AdlTrade"}),
         page=50,

@@ -1,15 +1,16 @@
-"""What a perp venue says in public about funding: the rate to come, and the settlements that were.
+"""What a perp venue says about funding: the rate to come, the settlements that were, what the account got.
 
-Both raise whatever a wrong answer does to a parser: `Calls.read` makes it VenueUnavailable.
+All raise whatever a wrong answer does to a parser: `Calls.read` makes it VenueUnavailable.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from hedge_leg.adapters.ccxt_calls import Calls, number
+from hedge_leg.adapters.ccxt_calls import Calls, Row, number, text
 from hedge_leg.core.amounts import exact
 from hedge_leg.core.shadow import MINUTE_MS, Settlement, to_minute
-from hedge_leg.ports import FundingNow
+from hedge_leg.ports import FundingNow, FundingPayment
 
 
 def funding_now(client: Any, pair: str, now_ms: int) -> FundingNow:
@@ -34,3 +35,17 @@ def settlements_since(calls: Calls, pair: str, since_ms: int, page: int) -> tupl
         if len(rows) < page or len(found) == known:  # a venue that repeats itself ends it, too
             return tuple(found[at_ms] for at_ms in sorted(found))
         since_ms = max(found) + MINUTE_MS
+
+
+def payments(rows: Iterable[Row], quote: str, fee_field: str) -> tuple[FundingPayment, ...]:
+    """Return the account's settlements, received positive, in quote; ValueError when one is in another coin.
+
+    `fee_field`: the raw field, paid positive, that is read instead of ccxt's amount ("": ccxt's amount).
+    """
+    found: list[FundingPayment] = []
+    for row in rows:
+        if (row.get("code") or quote) != quote:
+            raise ValueError(f"funding was paid in {row.get('code')}")
+        amount = -number(row["info"], fee_field) if fee_field else number(row, "amount")
+        found.append(FundingPayment(text(row, "id"), amount, int(number(row, "timestamp"))))
+    return tuple(found)

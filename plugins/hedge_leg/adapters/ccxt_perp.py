@@ -18,12 +18,12 @@ from hedge_leg.adapters.ccxt_calls import (
     fee_of,
     history,
     number,
+    span_ms,
     text,
-    up_to_ms,
 )
 from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
 from hedge_leg.adapters.ccxt_dialects import dialect_of
-from hedge_leg.adapters.ccxt_funding import funding_now, settlements_since
+from hedge_leg.adapters.ccxt_funding import funding_now, payments, settlements_since
 from hedge_leg.adapters.ccxt_refusals import Kind, perp_refusals
 from hedge_leg.core.amounts import ZERO, exact
 from hedge_leg.core.events import PerpPart
@@ -204,13 +204,13 @@ class CcxtPerpVenue:
         self, pair: str, fetch: Any, since_ms: int, kinds: Sequence[Mapping[str, Any]] = ({},)
     ) -> list[Row]:
         """Return the rows of every kind, each kind read as one history."""
-        until_ms = up_to_ms(self._clock, since_ms)
+        first_ms, last_ms = span_ms(self._clock, since_ms, self._dialect.reach_ms)
         size = {"page": self._dialect.page, "window_ms": self._dialect.perp_window_ms}
 
         def page(kind: Mapping[str, Any], start: int, end: int, limit: int) -> Sequence[Row]:
             return self._calls.rows(lambda: fetch(pair, start, limit, {**kind, "until": end}))
 
-        return [row for kind in kinds for row in history(partial(page, kind), since_ms, until_ms, **size)]
+        return [row for kind in kinds for row in history(partial(page, kind), first_ms, last_ms, **size)]
 
     def _with_trades(self, pair: str, order: Row) -> PerpOrder:
         """Return one order with the trades that the venue has of it."""
@@ -238,7 +238,7 @@ class CcxtPerpVenue:
         parts: list[PerpPart] = []
         for trade in {text(trade, "id"): trade for trade in trades}.values():
             amount = number(trade, "amount") * size
-            cost, asset = fee_of(trade)
+            cost, asset = fee_of(trade, self._dialect.fee_coin)
             qty += amount
             value += amount * number(trade, "price")
             fee += cost * self._prices.px(asset or quote, quote) if cost else ZERO
@@ -278,13 +278,13 @@ class CcxtPerpVenue:
         return -sum((number(row, "income") for row in own), ZERO)
 
     def _read_funding(self, pair: str, since_ms: int) -> tuple[FundingPayment, ...]:
-        self._market(pair)
-        rows = self._history(pair, self._client.fetch_funding_history, since_ms)
-        quote = self._market(pair)["quote"]
-        for row in rows:
-            if (row.get("code") or quote) != quote:
-                raise ValueError(f"funding was paid in {row.get('code')}")
-        return tuple(
-            FundingPayment(text(row, "id"), number(row, "amount"), int(number(row, "timestamp")))
-            for row in rows
-        )
+        market, dialect = self._market(pair), self._dialect
+        fetch = self._client.fetch_funding_history
+
+        def page(first_ms: int, last_ms: int, limit: int) -> Sequence[Row]:
+            span = dialect.funding_span(market["id"], first_ms, last_ms)
+            return self._calls.rows(lambda: fetch(pair, first_ms, limit, {**span}))
+
+        size = {"page": dialect.page, "window_ms": dialect.perp_window_ms}
+        rows = history(page, *span_ms(self._clock, since_ms, dialect.reach_ms), **size)
+        return payments(rows, market["quote"], dialect.funding_fee)

@@ -17,8 +17,8 @@ from hedge_leg.adapters.ccxt_calls import (
     fee_of,
     history,
     number,
+    span_ms,
     text,
-    up_to_ms,
 )
 from hedge_leg.adapters.ccxt_client import NO_RETRY, strict
 from hedge_leg.adapters.ccxt_dialects import dialect_of
@@ -198,7 +198,7 @@ class CcxtSpotVenue:
         market = self._client.market(intent.symbol)
         found: dict[str, SpotFill] = {}
         for row in rows:
-            fee, asset = fee_of(row)
+            fee, asset = fee_of(row, self._dialect.fee_coin)
             px, qty, trade_id = number(row, "price"), number(row, "amount"), text(row, "id")
             asset = asset or market["quote"]
             worth = px if asset == market["base"] else self._prices.px(asset, market["quote"]) if fee else 0
@@ -266,8 +266,7 @@ class CcxtSpotVenue:
             lambda start, end, limit: self._calls.rows(
                 lambda: fetch(symbol, start, limit, {**params, "until": end})
             ),
-            since_ms,
-            up_to_ms(self._clock, since_ms),
+            *span_ms(self._clock, since_ms, self._dialect.reach_ms),
             page=self._dialect.page,
             window_ms=self._dialect.spot_window_ms,
         )
