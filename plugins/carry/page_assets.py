@@ -31,15 +31,15 @@ th, td { padding: 5px 7px; text-align: right; white-space: nowrap; border-bottom
 th { position: sticky; top: 0; background: #f0f4f7; color: #3b4855; font-weight: 600; z-index: 1; }
 th.text, td.text { text-align: left; }
 .compact th { white-space: normal; vertical-align: bottom; }
-.compact th, .compact td { padding: 6px 8px; }
+.compact th, .compact td { padding: 6px 5px; }
 .folds td:nth-child(4) { white-space: normal; min-width: 320px; }
 tbody tr:hover { background: #f6f9fb; }
 td.gain { color: var(--gain); } td.loss { color: var(--loss); }
 td.none { color: var(--soft); text-align: left; font-style: italic; }
 table.sortable th { cursor: pointer; user-select: none; }
-table.sortable th::after { content: " \\2195"; color: #b3bec8; font-weight: 400; }
-table.sortable th[aria-sort=ascending]::after { content: " \\2191"; color: var(--brand); }
-table.sortable th[aria-sort=descending]::after { content: " \\2193"; color: var(--brand); }
+table.sortable th::after { content: "\\00a0\\2195"; color: #6d7a86; font-weight: 400; }
+table.sortable th[aria-sort=ascending]::after { content: "\\00a0\\2191"; color: var(--brand); }
+table.sortable th[aria-sort=descending]::after { content: "\\00a0\\2193"; color: var(--brand); }
 .tag { display: inline-block; margin-left: 6px; padding: 0 7px; border-radius: 9px; background: #e5e9ed;
   color: #56636f; font-size: 11px; }
 .chooser { display: flex; align-items: center; gap: 12px; margin: 28px 0 12px; }
@@ -47,7 +47,7 @@ table.sortable th[aria-sort=descending]::after { content: " \\2193"; color: var(
 select { font: inherit; padding: 6px 10px; border: 1px solid #b9c4cd; border-radius: 7px; background: #fff; }
 footer { color: var(--soft); font-size: 12.5px; }
 @media (max-width: 980px) { .pair { grid-template-columns: 1fr; } main { padding: 16px 12px; } }
-@media (max-width: 480px) { .compact td.text { white-space: normal; }
+@media (max-width: 480px) { .compact td.text:not(.date) { white-space: normal; }
   .folds td:nth-child(4) { min-width: 220px; } }
 @media print { .scroll { max-height: none; overflow: visible; } body { background: #fff; } }
 """
@@ -64,7 +64,12 @@ SCRIPT = """
     var figure = page.figures[box.dataset.figure];
     var extra = box.dataset.markers ? page.figures[box.dataset.markers] : null;
     var data = extra ? figure.data.concat(extra) : figure.data;
-    Plotly.newPlot(box, data, JSON.parse(JSON.stringify(figure.layout)), config);
+    var layout = JSON.parse(JSON.stringify(figure.layout));
+    if (box.clientWidth < 480 && layout.showlegend !== false) {  // a legend that is one column there
+      var named = data.filter(function (one) { return one.name && one.showlegend !== false; }).length;
+      layout.height += 20 * Math.max(named - 2, 0);
+    }
+    Plotly.newPlot(box, data, layout, config);
   }
   function drawWithin(node) {
     Array.prototype.forEach.call(node.querySelectorAll("[data-figure]"), draw);
@@ -80,11 +85,10 @@ SCRIPT = """
     var number = Number(text.replace(/,/g, "").replace(/ %$/, ""));
     return text !== "" && !isNaN(number) ? number : text;
   }
-  function compare(a, b) {
+  function compare(a, b, up) {
     var x = typeof a === "number", y = typeof b === "number";
-    if (x && y) { return a - b; }
-    if (x !== y) { return x ? -1 : 1; }
-    return a < b ? -1 : a > b ? 1 : 0;
+    if (x !== y) { return x ? -1 : 1; }  // what is no number stays last either way
+    return (up ? 1 : -1) * (x ? a - b : a < b ? -1 : a > b ? 1 : 0);
   }
   function sortBy(header) {
     var table = header.closest("table"), body = table.tBodies[0];
@@ -92,7 +96,7 @@ SCRIPT = """
     var rows = Array.prototype.map.call(body.rows, function (row, place) {
       return { row: row, key: value(row.cells[column]), place: place };
     });
-    rows.sort(function (a, b) { return (up ? 1 : -1) * compare(a.key, b.key) || a.place - b.place; });
+    rows.sort(function (a, b) { return compare(a.key, b.key, up) || a.place - b.place; });
     Array.prototype.forEach.call(table.tHead.rows[0].cells, function (cell) {
       cell.removeAttribute("aria-sort");
     });

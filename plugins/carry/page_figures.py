@@ -71,7 +71,7 @@ def figure_layout(height: int, **changes: Any) -> dict[str, Any]:
             "color": "#25313c",
         },
         "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": "#c5ced6", "font": {"color": "#25313c"}},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "tracegroupgap": 0},
     }
     layout.update(changes)
     return layout

@@ -1,5 +1,6 @@
 """Tables of the report's page as HTML; every cell is escaped here and nowhere else."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -9,6 +10,7 @@ from carry.statistics import Group, breakdowns, summarize
 from carry.tape import iso
 
 LISTED_TRADES = 5000  # rows of a trade table, the latest; the JSON holds all
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}")  # a cell that begins so is never broken at its hyphens
 _PART_COLUMNS = ("basis", "funding", "perp fees", "spot fees", "slippage*", "fixed", "borrow")
 
 
@@ -31,7 +33,7 @@ def _cell(text: str, is_text: bool) -> str:
     if text == "no trades":
         return '<td class="none">no trades'
     if is_text:
-        return f'<td class="text">{escape(text)}'
+        return f'<td class="text{" date" if _DATE.match(text) else ""}">{escape(text)}'
     return (
         f'<td class="loss">{escape(text)}'
         if text.startswith("-") and len(text) > 1
@@ -91,7 +93,8 @@ def groups_card(strategy: StrategyResult) -> str:
     """Return the breakdowns as small tables side by side."""
     columns = ["", "trades", "net", "bps/trade", "basis", "funding", "costs"]
     tables = "".join(
-        f"<div><h3>by {escape(GROUP_TITLES[name])}</h3>{html_table(columns, map(_group_cells, groups))}</div>"
+        f"<div><h3>by {escape(GROUP_TITLES[name])}</h3>"
+        f'<div class="scroll">{html_table(columns, map(_group_cells, groups))}</div></div>'
         for name, groups in breakdowns(strategy).items()
     )
     return f'<div class="card"><h2>Results by group</h2><div class="pair">{tables}</div></div>'

@@ -26,13 +26,13 @@ def money(value: float) -> str:
 
 
 def number(value: float | None, digits: int = 1, suffix: str = "") -> str:
-    """Return a number, or "-" where it does not exist."""
-    return "-" if value is None else f"{value:,.{digits}f}{suffix}"
+    """Return a number, or "-" where it does not exist, never "-0.0"."""
+    return "-" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}{suffix}"
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """Return a fraction as a percentage, or "-" where it does not exist."""
-    return "-" if fraction is None else f"{fraction * 100:,.{digits}f} %"
+    """Return a fraction as a percentage, or "-" where it does not exist, never "-0.00 %"."""
+    return number(None if fraction is None else fraction * 100, digits, " %")
 
 
 def describe(strategy: StrategyResult) -> str:

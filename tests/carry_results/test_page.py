@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from carry.page_figures import thin
+from carry.report_tables import number, percent
 
 from . import synthetic
 from .test_report_cli import carry_trade, reconciled, run
@@ -134,3 +135,8 @@ def test_thinning_keeps_ends_and_extremes_and_drops_nan(
     if known.size:
         assert values[rows].min() == known.min() and values[rows].max() == known.max()
         assert values[rows][0] == known[0] and values[rows][-1] == known[-1]
+
+
+def test_a_small_loss_is_not_shown_as_minus_nothing() -> None:
+    assert [number(-0.04), number(-0.06), number(None)] == ["0.0", "-0.1", "-"]
+    assert [percent(-0.00004), percent(-0.00006), percent(None)] == ["0.00 %", "-0.01 %", "-"]

@@ -67,3 +67,53 @@ def overflow(page: Page) -> int:
     """Return by how many pixels the page is wider than its window."""
     found: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return found
+
+
+def wrapped_dates(page: Page) -> list[str]:
+    """Return the visible cells that begin with a day or month and take more than one line."""
+    script = (
+        "() => [...document.querySelectorAll('td')].filter(cell => cell.offsetParent"
+        " && /^\\d{4}-\\d{2}/.test(cell.textContent)).filter(cell => {"
+        " const range = document.createRange(); range.selectNodeContents(cell);"
+        " return new Set([...range.getClientRects()].map(one => Math.round(one.top))).size > 1;"
+        " }).map(cell => cell.textContent)"
+    )
+    found: list[str] = page.evaluate(script)
+    return found
+
+
+def cut_cards(page: Page) -> list[str]:
+    """Return the headings of visible cards that hide what is wider than they are, out of any reach."""
+    script = (
+        "() => [...document.querySelectorAll('.card')].filter(card => card.offsetParent"
+        " && card.scrollWidth > card.clientWidth).map(card => card.querySelector('h2').textContent)"
+    )
+    found: list[str] = page.evaluate(script)
+    return found
+
+
+def covered_labels(page: Page) -> list[str]:
+    """Return the labels of horizontal axes that a legend lies upon, in the visible charts."""
+    script = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(box => box.offsetParent)
+        .flatMap(box => {
+            const legend = box.querySelector('.legend');
+            if (!legend) { return []; }
+            const over = legend.getBoundingClientRect();
+            return [...box.querySelectorAll('.xtick text')].filter(label => {
+                const at = label.getBoundingClientRect();
+                return at.right > over.left && at.left < over.right
+                    && at.bottom > over.top + 1 && at.top < over.bottom - 1;
+            }).map(label => label.textContent);
+        })"""
+    found: list[str] = page.evaluate(script)
+    return found
+
+
+def plot_heights(page: Page) -> list[int]:
+    """Return the height in pixels of the drawn area of each visible chart."""
+    script = (
+        "() => [...document.querySelectorAll('.js-plotly-plot')].filter(box => box.offsetParent)"
+        ".map(box => Math.round(box._fullLayout._size.h))"
+    )
+    found: list[int] = page.evaluate(script)
+    return found

@@ -69,8 +69,7 @@ def equity_figure(result: Mapping[str, Any]) -> Figure:
         for name, curve, colour, dash in curves
     ]
     axes = {"xaxis": figure_axis(type="date"), "yaxis": figure_axis("gained, %")}
-    legend = {"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0}
-    return {"data": traces, "layout": figure_layout(460, hovermode="x unified", legend=legend, **axes)}
+    return {"data": traces, "layout": figure_layout(460, hovermode="x unified", **axes)}
 
 
 def fold_figure(strategy: Mapping[str, Any]) -> Figure:
@@ -108,12 +107,14 @@ def path_figure(strategy: Mapping[str, Any]) -> Figure:
                 "y": [None if value is None else known.index(value) / spread for value in one["values"]],
                 "text": [str(value) for value in one["values"]],
                 "hovertemplate": "%{text}",
-                "line": {"color": PALETTE[place % len(PALETTE)], "shape": "hv"},
+                "line": {
+                    **{"color": PALETTE[place % len(PALETTE)], "shape": "hv"},
+                    "dash": "dash" if place >= len(PALETTE) else "solid",
+                },
             }
         )
     axes = {"xaxis": figure_axis(type="category"), "yaxis": figure_axis("lowest to highest winner")}
-    legend = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
-    return {"data": traces, "layout": figure_layout(420, legend=legend, **axes)}
+    return {"data": traces, "layout": figure_layout(420, **axes)}
 
 
 def heat_names(strategy: Mapping[str, Any]) -> tuple[str, str] | None:
