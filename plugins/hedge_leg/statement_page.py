@@ -20,9 +20,9 @@ _MORE = ("rebalancing", "of net", "opened", "closed")
 _HINT = (
     "Quote currency, received is positive, costs are shown as paid (-). Realized only: an open carry shows "
     "what it has paid and received so far. Net = funding + basis + costs. Rebalancing is part of the fees; "
-    "of net: its share of what the net would be without it. "
-    "Unhedged: value of what one leg has more than the other, x seconds. Days are UTC; a settlement at 00:00 belongs to "
-    "the day it begins. Click a header to sort."
+    "of net: its share of what the net would be without it. Unhedged: value of "
+    "what one leg has more than the other, x seconds. Days are UTC; a settlement at 00:00 belongs to the "
+    "day it begins. Click a header to sort."
 )
 
 
