@@ -131,6 +131,35 @@ def test_order_with_more_fills_than_a_page_is_read_completely() -> None:
     assert len(report.fills) == 240
 
 
+@pytest.mark.parametrize(
+    ("detail", "fee", "value"),
+    [
+        (
+            {"deduction": "no", "feeCoin": "USDT", "totalDeductionFee": "", "totalFee": "0.06"},
+            "-0.06",
+            "-0.06",
+        ),
+        ({"deduction": "yes", "feeCoin": "BGB", "totalDeductionFee": "0", "totalFee": "0.05"}, "0.05", "0.2"),
+        (
+            {"deduction": "yes", "feeCoin": "BGB", "totalDeductionFee": "-1", "totalFee": "-0.05"},
+            "0.05",
+            "0.2",
+        ),
+    ],
+    ids=["a rebate", "paid in BGB as observed", "paid in BGB as documented"],
+)
+def test_fee_paid_in_bgb_is_no_rebate(detail: dict[str, str], fee: str, value: str) -> None:
+    venue = FakeBitget(
+        {INFO: spot_order("hl-b-1", "0.1", "filled"), FILLS: [spot_fill(1, "0.1") | {"feeDetail": detail}]}
+    )
+    found = spot(venue)
+    found._prices._known["BGB", "USDT"] = (NOW_MS, Decimal(4))
+    report = found.find(INTENT)
+    assert report is not None
+    [fill] = report.fills
+    assert (fill.fee, fill.fee_asset, fill.fee_value) == (Decimal(fee), detail["feeCoin"], Decimal(value))
+
+
 def test_balances_are_exact_and_a_missing_list_is_no_zero() -> None:
     row = {"coin": "USDT", "available": "12345678.12345678", "frozen": "0.00000001", "locked": "1"}
     assert spot(FakeBitget({ASSETS: [row]})).balances() == {

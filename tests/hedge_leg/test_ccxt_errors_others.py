@@ -20,9 +20,15 @@ def client(exchange: str) -> Any:
 BITGET: list[tuple[int, str, bool]] = [
     (400, "43012", True),
     (400, "45110", True),
+    (400, "43009", True),  # the price is beyond the band
     (400, "40037", True),
     (400, "40008", True),
     (429, "429", True),
+    (400, "43118", False),  # duplicate client id
+    (400, "45034", False),  # the same, of perps
+    (400, "45023", False),  # "Error creating order"
+    (400, "40078", False),  # the matching engine's window
+    (400, "40910", False),  # "Operation timed out"
     (400, "40010", False),  # "request timed out"; ccxt calls it AuthenticationError
     (400, "40015", False),
     (400, "40725", False),
@@ -51,9 +57,19 @@ def test_bitget_codes(status: int, code: str, refused: bool) -> None:
     [
         ("okx", {"code": "1", "data": [{"sCode": "51008", "sMsg": "Insufficient balance"}], "msg": ""}, True),
         ("okx", {"code": "1", "data": [{"sCode": "51016", "sMsg": "Duplicated id"}], "msg": ""}, False),
+        ("okx", {"code": "1", "data": [{"sCode": "51169", "sMsg": "No position"}], "msg": ""}, True),
+        ("okx", {"code": "1", "data": [{"sCode": "51149", "sMsg": "Order timed out"}], "msg": ""}, False),
+        ("okx", {"code": "1", "data": [{"sCode": "50026", "sMsg": "System error"}], "msg": ""}, False),
+        ("okx", {"code": "50013", "data": [], "msg": "Systems are busy"}, False),
         ("okx", {"code": "50004", "data": [], "msg": "Endpoint request timeout"}, False),
         ("okx", {"code": "50011", "data": [], "msg": "Too many requests"}, True),
         ("bybit", {"retCode": 170131, "retMsg": "Balance insufficient."}, True),
+        ("bybit", {"retCode": 170193, "retMsg": "Buy order price cannot be higher than 1."}, True),
+        ("bybit", {"retCode": 110072, "retMsg": "OrderLinkedID is duplicate"}, False),
+        ("bybit", {"retCode": 10014, "retMsg": "Duplicate request"}, False),
+        ("bybit", {"retCode": 170146, "retMsg": "Order creation timeout."}, False),
+        ("bybit", {"retCode": 10000, "retMsg": "Server Timeout"}, False),
+        ("bybit", {"retCode": 10019, "retMsg": "service is restarting"}, False),
         ("bybit", {"retCode": 170141, "retMsg": "Duplicate clientOrderId"}, False),
         ("bybit", {"retCode": 170007, "retMsg": "Timeout waiting for response from backend server."}, False),
         ("bybit", {"retCode": 10016, "retMsg": "Server error."}, False),

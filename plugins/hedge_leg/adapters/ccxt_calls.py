@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from hedge_leg.adapters.ccxt_dialects import dialect_of
+from hedge_leg.adapters.ccxt_dialects import Fees, dialect_of
 from hedge_leg.adapters.ccxt_errors import answer_of, classify, is_absent, is_clock, told
 from hedge_leg.adapters.ccxt_refusals import Refusals
 from hedge_leg.core.amounts import exact
@@ -102,21 +102,24 @@ def text(row: Row, name: str) -> str:
     return str(value)
 
 
-def fee_of(trade: Row, coin_field: str = "") -> tuple[Decimal, str]:
+def fee_of(trade: Row, told: Callable[[Row], Fees | None] | None = None) -> tuple[Decimal, str]:
     """Return amount (paid positive) and asset of a trade's fee; ValueError when missing or in several assets.
 
-    `coin_field`: the raw field that names the asset where ccxt does not read it (`Dialect.fee_coin`).
+    `told`: the venue's own reading of a raw trade (`Dialect.fees`), which beats ccxt's.
     """
-    fees = [fee for fee in (trade.get("fees") or [trade.get("fee")]) if fee]
+    info = trade.get("info")
+    fees = told(info) if told is not None and isinstance(info, dict) else None
+    if fees is None:
+        rows = [fee for fee in (trade.get("fees") or [trade.get("fee")]) if fee]
+        fees = [(number(row, "cost"), str(row.get("currency") or "")) for row in rows]
     if not fees:
         raise ValueError("the trade has no fee")
-    charged = [fee for fee in fees if number(fee, "cost")]
-    assets = {text(fee, "currency") for fee in charged}
+    assets = {asset for cost, asset in fees if cost}
     if len(assets) > 1:
         raise ValueError(f"the trade has fees in {', '.join(sorted(assets))}")
-    total = sum((number(fee, "cost") for fee in charged), Decimal(0))
-    named = (trade.get("info") or {}).get(coin_field) if coin_field else None
-    return total, str(named or (assets.pop() if assets else fees[0].get("currency") or ""))
+    if "" in assets:
+        raise ValueError("the trade does not tell what its fee was paid in")
+    return sum((cost for cost, _ in fees), Decimal(0)), assets.pop() if assets else fees[0][1]
 
 
 def book_sides(row: Row, size: Decimal = Decimal(1)) -> tuple[Levels, Levels]:

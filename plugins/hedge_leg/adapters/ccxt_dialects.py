@@ -6,12 +6,16 @@ Sources: the API pages of Binance (spot, USD-M), Bitget (v2), OKX (v5) and Bybit
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import ccxt
 
+from hedge_leg.core.amounts import exact
+
 DAY_MS = 86_400_000
 Row = Mapping[str, Any]
+Fees = Sequence[tuple[Decimal, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Dialect:
     `ended`: ccxt's method that tells ended orders ("": the first of the usual ones), asked once for each of
     `ended_kinds`; `perp_markets`: ccxt's word for the perps when markets are loaded;
     `perp_trade_kinds`: parameters of each request that together tell all trades of a perp.
-    `fee_coin`: a trade's raw field that names the coin of its fee, where ccxt guesses it ("": it does not).
+    `fees(raw trade)`: amounts (paid positive) and coins of its fee where ccxt is wrong; None: ccxt's.
     `funding_fee`: a settlement's raw field, paid positive, that stands for ccxt's amount where that is not
     received positive; `funding_span(market id, first ms, last ms)`: parameters that limit a request of
     settlements to that market and time.
@@ -89,7 +93,7 @@ class Dialect:
     ended_kinds: Sequence[Mapping[str, Any]] = ({},)
     perp_trade_kinds: Sequence[Mapping[str, Any]] = ({},)
     order_trades: str = "orderId"
-    fee_coin: str = ""
+    fees: Callable[[Row], Fees | None] = lambda _info: None
     funding_fee: str = ""
     funding_span: Callable[[str, int, int], Row] = lambda _market, _first_ms, last_ms: {"until": last_ms}
     perp_markets: str = "swap"
@@ -129,6 +133,29 @@ def _forced_bybit(info: Mapping[str, Any]) -> bool:
     return str(info.get("createType", "")).startswith(own)
 
 
+def _fees_bitget(info: Row) -> Fees | None:
+    """Return a trade's fees: a negative amount is paid; where BGB pays (`deduction`) one of either sign is.
+
+    ccxt means to tell the two apart; its Python version does not.
+    """
+    told: Any = info.get("feeDetail")
+    if isinstance(told, dict):
+        told = [told]
+    if not isinstance(told, list):
+        return None
+    found = []
+    for row in told:
+        amount = exact(row["totalFee"])
+        found.append((abs(amount) if row.get("deduction") == "yes" else -amount, str(row["feeCoin"])))
+    return found
+
+
+def _fees_bybit(info: Row) -> Fees | None:
+    """Return a trade's fee in the coin that paid it, MNT for one; ccxt takes the bought or settled coin."""
+    coin = info.get("feeCurrency")
+    return [(exact(info["execFee"]), coin)] if coin else None
+
+
 def _bybit_list(answer: Any) -> bool:
     result = answer.get("result") if isinstance(answer, dict) else None
     return isinstance(result, dict) and isinstance(result.get("list"), list)
@@ -149,6 +176,7 @@ _DIALECTS = {
         is_list=lambda answer: isinstance(answer, dict) and isinstance(answer.get("data"), list | dict),
         has_balances=lambda info: isinstance(info, list),
         forced=_forced_bitget,
+        fees=_fees_bitget,
         order_params={"uta": False},
         margin_mode_in_orders=True,
         # without it ccxt asks for the account's kind before the first order; `account_check` refuses "uta"
@@ -180,8 +208,7 @@ _DIALECTS = {
         cancel_id=None,
         cancel_by="orderLinkId",
         ended="fetch_canceled_and_closed_orders",
-        # MNT, where fees are paid with it; ccxt takes the coin that is bought or the settlement's
-        fee_coin="feeCurrency",
+        fees=_fees_bybit,
         # "Positive fee value means receive funding .. This is opposite to the execFee" (transaction log)
         funding_fee="execFee",
         # ccxt asks for trades of the kind "Trade" alone, which a liquidation's are not

@@ -238,7 +238,7 @@ class CcxtPerpVenue:
         parts: list[PerpPart] = []
         for trade in {text(trade, "id"): trade for trade in trades}.values():
             amount = number(trade, "amount") * size
-            cost, asset = fee_of(trade, self._dialect.fee_coin)
+            cost, asset = fee_of(trade, self._dialect.fees)
             qty += amount
             value += amount * number(trade, "price")
             fee += cost * self._prices.px(asset or quote, quote) if cost else ZERO

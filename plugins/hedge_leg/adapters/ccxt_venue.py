@@ -198,7 +198,7 @@ class CcxtSpotVenue:
         market = self._client.market(intent.symbol)
         found: dict[str, SpotFill] = {}
         for row in rows:
-            fee, asset = fee_of(row, self._dialect.fee_coin)
+            fee, asset = fee_of(row, self._dialect.fees)
             px, qty, trade_id = number(row, "price"), number(row, "amount"), text(row, "id")
             asset = asset or market["quote"]
             worth = px if asset == market["base"] else self._prices.px(asset, market["quote"]) if fee else 0
