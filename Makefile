@@ -90,7 +90,7 @@ docs-test: $(INSTALLED) ## every command of README, docs and docker/compose.yml,
 
 crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, and all pairs of faults
 	@CRASH_MATRIX=full $(BIN)/pytest -q tests/hedge_leg/test_crash_matrix.py
-	@CRASH_MATRIX=full $(BIN)/pytest -q tests/host/test_live_matrix.py
+	@CRASH_MATRIX=full $(BIN)/pytest -q tests/host/test_live_matrix.py tests/host/test_two_exchanges_crash.py
 
 bench: data ## speed of backtests, features, report and of the live spot leg, measured now
 	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)

@@ -21,7 +21,7 @@ from tests.host.live_harness import STRATEGIES, Rig
 from tests.host.live_world import PERP_POST, SPOT_POST, rule, settle, world
 from tests.soak.books import differences
 
-_SCRIPTED = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
+SCRIPTED: dict[str, Any] = {"strategy": "DirectedCarry", "strategy_path": str(STRATEGIES)}
 _LIMIT = {"entry": "limit", "exit": "market", "stoploss": "market", "stoploss_on_exchange": False}
 _REFUSED = {"kind": "refuse", "preset": "spot-2010"}
 _SPOT_DOWN = {"kind": "error_before", "preset": "spot-503"}
@@ -70,9 +70,9 @@ class LiveRun:
 
     def _trouble(self) -> None:
         if self.case.then is Then.REFUSED:
-            self.made.exchange.plan(rule(SPOT_POST, _REFUSED, times=2))
+            self.made.spot_exchange.plan(rule(SPOT_POST, _REFUSED, times=2))
         elif self.case.then is Then.DOWN:
-            self.made.exchange.plan(rule({"path": "/api/v3/*"}, _SPOT_DOWN, times=12))
+            self.made.spot_exchange.plan(rule({"path": "/api/v3/*"}, _SPOT_DOWN, times=12))
 
     def _look(self) -> None:
         if self.made.bot is None or not self.made.engine.carries:
@@ -193,26 +193,32 @@ class Done:
 
 def run(case: Case, folder: Path) -> Done:
     """Run a case on an exchange of its own; `folder` takes the bot's files."""
-    changes: dict[str, Any] = _SCRIPTED | {"script": {}}
+    changes: dict[str, Any] = SCRIPTED | {"script": {}}
     if case.scenario is Scenario.PARTIAL_OPEN:
         changes["order_types"] = _LIMIT
     with world(folder, **changes) as made:
-        running = LiveRun(case, made)
-        _ACTS[case.scenario](running)
-        running.tap.armed = False
-        settle(made)
-        wrong = differences(made) + _more_than_intended(made)
-        halted = [one for one in made.engine.alive() if one.state is State.HALTED]
-        if halted and not any("HALTED" in text for text in made.messages):
-            wrong.append("halted without an alarm")
-        end = "HALTED" if halted else "ACTIVE" if made.engine.alive() else "IDLE"
-        return Done(wrong, end, running.tap.calls, running.states)
+        return run_in(made, case)
+
+
+def run_in(made: Rig, case: Case) -> Done:
+    """Run a case with a bot of the scripted strategy that is not started yet."""
+    running = LiveRun(case, made)
+    _ACTS[case.scenario](running)
+    running.tap.armed = False
+    settle(made)
+    wrong = differences(made) + _more_than_intended(made)
+    halted = [one for one in made.engine.alive() if one.state is State.HALTED]
+    if halted and not any("HALTED" in text for text in made.messages):
+        wrong.append("halted without an alarm")
+    end = "HALTED" if halted else "ACTIVE" if made.engine.alive() else "IDLE"
+    return Done(wrong, end, running.tap.calls, running.states)
 
 
 def _more_than_intended(made: Rig) -> list[str]:
     """Compare the exchange's audit log with the journal: never more of our orders than intents."""
     intents = {client_id for carry in made.engine.carries.values() for client_id in carry.sent}
-    ours = [row["client_id"] for row in made.exchange.audit("taken") if row["client_id"].startswith("hl-")]
+    taken = made.spot_exchange.audit("taken")
+    ours = [row["client_id"] for row in taken if row["client_id"].startswith("hl-")]
     if len(ours) == len(set(ours)) and set(ours) <= intents:
         return []
     return [f"orders on the exchange {sorted(ours)}, intents {sorted(intents)}"]

@@ -35,10 +35,13 @@ ZERO = Decimal(0)
 
 
 @contextmanager
-def apart(folder: Path, *, keys: Credentials = SPOT_KEYS, quote: Decimal = Decimal(100_000)) -> Iterator[Rig]:
+def apart(
+    folder: Path, *, keys: Credentials = SPOT_KEYS, quote: Decimal = Decimal(100_000), **changes: Any
+) -> Iterator[Rig]:
     """Rig a bot up whose perp is on an exchange without spot money, its spot on one without a perp account.
 
-    `keys`: what the bot believes to be the spot exchange's; `quote`: USDT in the spot account.
+    `keys`: what the bot believes to be the spot exchange's; `quote`: USDT in the spot account; `changes`
+    replace top-level keys of the configuration.
     """
     perps = Account.funded(at_ms(AT), spot=ZERO)
     coins = Account.funded(at_ms(AT), spot=quote, perp=ZERO, credentials=SPOT_KEYS)
@@ -52,7 +55,8 @@ def apart(folder: Path, *, keys: Credentials = SPOT_KEYS, quote: Decimal = Decim
             "key": keys.key,
             "secret": keys.secret,
         }
-        with rig(here, folder, stake_amount=20_000.0, hedge_leg=spot_leg) as made:
+        settings: dict[str, Any] = {"stake_amount": 20_000.0, "hedge_leg": spot_leg} | changes
+        with rig(here, folder, **settings) as made:
             made.apart = there
             yield made
 
