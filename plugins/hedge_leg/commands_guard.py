@@ -40,12 +40,13 @@ def read_breakers(log: "SqlGuardLog") -> Breakers:
     return breakers
 
 
-def tripped_breakers(log: "SqlGuardLog") -> list[str]:
-    """Return one line for each breaker that is tripped."""
-    return [_line(trip.row) for trip in read_breakers(log).trips.values()]
+def tripped(log: "SqlGuardLog") -> list[GuardRow]:
+    """Return the row that tripped it, for each breaker that is tripped."""
+    return [trip.row for trip in read_breakers(log).trips.values()]
 
 
-def _line(row: GuardRow) -> str:
+def told(row: GuardRow) -> str:
+    """Return one line about a tripped breaker."""
     since, ends = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (row.at_ms, row.until_ms))
     return (
         f"breaker {row.breaker} ({row.action}) tripped {since:%Y-%m-%d %H:%M} UTC: {row.text}; "

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedge_leg.bootstrap import journal_url
-from hedge_leg.commands_guard import DryRun, LayeredConfigs, guard_log, tripped_breakers
+from hedge_leg.commands_guard import DryRun, LayeredConfigs, guard_log, told, tripped
 from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData, write_json
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.config_files import existing, read_files, settings_of, trades_for_real
@@ -35,13 +35,15 @@ def status(
     closed: Annotated[bool, typer.Option("--closed", help="Show closed carries, too.")] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Show the carries: legs, P&L, unhedged USD x seconds, lags, pending orders, alarms. Reads only.
+    """Show the carries: legs, P&L, unhedged USD x seconds, lags, pending orders, alarms; tripped breakers.
+
+    Reads only. --json writes {"carries": [...], "breakers": [...]}, amounts as text, times in ms UTC.
 
     Example: hedge-leg status --userdir user_data --json status.json
     """
     found = read_journal(config, userdir, journal, dry_run=dry_run)
     settings, carries = found.settings, found.carries
-    breakers = tripped_breakers(guard_log(config, userdir, journal, dry_run=dry_run))
+    breakers = tripped(guard_log(config, userdir, journal, dry_run=dry_run))
     shown = [carry for carry in carries if closed or carry.alive]
     now_ms = present_ms(carries)
     rows = [status_row(statement(carry, settings, now_ms)) for carry in shown]
@@ -52,9 +54,10 @@ def status(
     for carry in shown:
         for text in carry.alarms.values():
             typer.echo(f"{carry.carry_id} alarm: {text}")
-    for line in breakers:
-        typer.echo(line)
-    _write(json_file, rows)
+    for row in breakers:
+        typer.echo(told(row))
+    if json_file is not None:
+        write_json(json_file, {"carries": rows, "breakers": list(map(asdict, breakers))})
 
 
 def turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -166,8 +169,3 @@ def shown(value: Any) -> str:
         text = f"{value.quantize(_MONEY):f}" if value.as_tuple().exponent < -8 else f"{value:f}"  # type: ignore[operator]
         return text.rstrip("0").rstrip(".") if "." in text else text
     return "" if value is None else str(value)
-
-
-def _write(path: Path | None, rows: list[dict[str, Any]]) -> None:
-    if path is not None:
-        write_json(path, rows)

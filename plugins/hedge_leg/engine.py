@@ -24,6 +24,7 @@ from hedge_leg.core.states import State
 from hedge_leg.effects import NEVER_MS, perform
 from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
 from hedge_leg.ports import Clock, Journal, PerpVenue, SpotVenue
+from hedge_leg.repeats import Repeats
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Engine:
     perp_agreed_ms: dict[str, int] = field(default_factory=dict)  # when the exchange's position last agreed
     tell: Callable[[str], None] | None = None  # of the steps of a carry, which are no alarms
     decide: Decide = decide
+    repeats: Repeats = field(default_factory=Repeats)  # refusals that were told
     _not_before: dict[str, int] = field(default_factory=dict)
     _blind: set[str] = field(default_factory=set)  # carries whose book could not be read in this pump
 
@@ -121,7 +123,9 @@ class Engine:
                 case ev.RollbackStarted(reason=reason):
                     self.notify(f"{after.facts.pair}: carry {after.carry_id} is rolled back: {reason}")
                 case ev.ExitAbandoned(reason=reason):
-                    self.notify(f"{after.facts.pair}: the exit was refused: {reason}")
+                    text = f"{after.facts.pair}: the exit was refused: {reason}"
+                    if self.repeats.is_news(after.carry_id, text, event.at_ms):
+                        self.notify(text)
                 case ev.Alarmed(text=text):
                     self.notify(f"{after.facts.pair}: {text}")
                 case _:

@@ -6,6 +6,7 @@ could not be read refuses.
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from hedge_leg.core import events as ev
@@ -18,6 +19,7 @@ from hedge_leg.core.states import Mode, SpotLeg, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
 
+BY_HAND = "force_exit"  # freqtrade's reason of an exit that a person asked for: it does not wait
 OBSERVED = "observer mode: recorded, not entered"  # the only refusal of what would have been opened
 
 
@@ -160,6 +162,10 @@ def _request_exit(engine: Engine, carry: Carry, reason: str) -> Verdict:
     if carry.order is not None:
         return Verdict(False, f"spot order {carry.order.intent.client_id} has no known outcome yet")
     now_ms = engine.clock.now_ms()
+    again_ms = carry.abandoned_ms + engine.policy.exit_pause_ms(carry.undone_exits)
+    if carry.abandoned_ms and carry.state is State.ACTIVE and now_ms < again_ms and reason != BY_HAND:
+        at = f"{datetime.fromtimestamp(again_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return Verdict(False, f"an exit was given up; the next one begins after {at}; the pair stays hedged")
     if carry.state is State.OPENING:
         carry = engine.record(carry, ev.RollbackStarted(now_ms, f"exit asked while opening: {reason}"))
     elif carry.state is State.ACTIVE:

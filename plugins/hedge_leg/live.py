@@ -26,7 +26,7 @@ from hedge_leg.core.ledger import Account
 from hedge_leg.core.states import Mode, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, VenueUnavailable
-from hedge_leg.gate import EntryPlan, Verdict, announce, request_exit
+from hedge_leg.gate import BY_HAND, EntryPlan, Verdict, announce, request_exit
 from hedge_leg.guard.guard import Guard
 from hedge_leg.late_facts import FORGOTTEN_MS
 from hedge_leg.leg import FeatureSource, History, HistorySource
@@ -80,11 +80,12 @@ class LiveLeg:
         """Return what the exchange tells of the last `hours`; DataError where it cannot be read."""
         return self.history_source(pair, candles, hours)
 
-    def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:  # noqa: ARG002
-        """Let freqtrade send a perp entry of `amount` base units, or refuse and say why."""
+    def confirm_entry(self, pair: str, amount: float, rate: float, leverage: float, now_ms: int) -> bool:
+        """Let freqtrade send a perp entry of `amount` base units, or refuse and log why."""
         verdict = self.entry_verdict(pair, amount, rate, leverage)
-        log = logger.info if verdict.allowed else logger.warning
-        log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
+        if verdict.allowed or self.engine.repeats.is_news(f"entry {pair}", verdict.reason, now_ms):
+            log = logger.info if verdict.allowed else logger.warning
+            log("pair=%s entry %s: %s", pair, "allowed" if verdict.allowed else "refused", verdict.reason)
         return verdict.allowed
 
     def entry_verdict(self, pair: str, amount: float, rate: float, leverage: float) -> Verdict:
@@ -98,10 +99,12 @@ class LiveLeg:
             return Verdict(False, refusal)
         return announce(self.engine, plan, observe_only=self.observe_only)
 
-    def confirm_exit(self, pair: str, reason: str, now_ms: int) -> bool:  # noqa: ARG002
-        """Sell the spot leg first; the user is told when that refuses the exit."""
-        verdict = request_exit(self.engine, pair, reason)
-        if not verdict.allowed:
+    def confirm_exit(self, pair: str, reason: str, now_ms: int) -> bool:
+        """Sell the spot leg first; the user is told when that refuses the exit, at every call by hand."""
+        verdict, key = request_exit(self.engine, pair, reason), f"exit {pair} {reason}"
+        if verdict.allowed:
+            self.engine.repeats.forget(key)
+        elif self.engine.repeats.is_news(key, verdict.reason, now_ms) or reason == BY_HAND:
             self.engine.notify(f"{pair}: exit ({reason}) refused: {verdict.reason}")
         return verdict.allowed
 
@@ -140,12 +143,8 @@ class LiveLeg:
             self.sentinel.seen()
         with engine.lock:
             repair_order_ids(engine, self.trades)
-            found: dict[str, LiveTrade] = {}
-            for carry in engine.alive():
-                trade = self._trade_of(carry)
-                if trade is not None:
-                    found[carry.facts.pair] = trade
-            self.watch.tick({pair: host_trade(trade) for pair, trade in found.items()})
+            found = [(one.facts.pair, self._trade_of(one)) for one in engine.alive()]
+            self.watch.tick({pair: host_trade(trade) for pair, trade in found if trade is not None})
             self._wake_host()
             self._rebook()
             self._show()

@@ -82,3 +82,11 @@ def test_inactive_market_is_told(rig: Rig) -> None:
     assert rig.venue.rules(SYMBOL).active
     rig.venue._client.markets[SYMBOL]["active"] = False
     assert not rig.venue.rules(SYMBOL).active
+
+
+def test_the_end_of_a_halt_is_seen_within_a_minute(rig: Rig) -> None:
+    rig.venue._client.markets[SYMBOL]["active"] = False
+    rig.exchange.clock.advance_ms(59_000)
+    assert not rig.venue.rules(SYMBOL).active
+    rig.exchange.clock.advance_ms(1_000)
+    assert rig.venue.rules(SYMBOL).active

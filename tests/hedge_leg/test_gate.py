@@ -294,6 +294,51 @@ def test_an_exit_whose_spot_is_sold_passes_at_once_whatever_the_time_outs(open_s
     assert desk.held() == ZERO
 
 
+def perp_stays(desk: Desk) -> None:
+    """Let an exit sell spot, the perp not follow, and the spot be bought back."""
+    assert request_exit(desk.engine, PAIR, "signal").allowed
+    desk.loop(60, 1_000)
+    assert (desk.carry.state, desk.hedged()) == (State.ACTIVE, True)
+
+
+def test_exits_whose_perp_does_not_follow_are_begun_ever_more_rarely() -> None:
+    desk = Desk()
+    active(desk)
+    perp_stays(desk)
+    waited_s = []
+    for _ in range(8):
+        while not (verdict := request_exit(desk.engine, PAIR, "signal")).allowed:
+            assert "was given up" in verdict.reason
+            assert desk.hedged(), "nothing is sold while it waits"
+            desk.loop(1, 10_000)
+        waited_s.append((desk.clock.now_ms() - desk.carry.abandoned_ms) / 1_000)
+        perp_stays(desk)
+    assert waited_s == pytest.approx([120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600], abs=11)
+
+
+def test_an_exit_that_sold_nothing_waits_a_minute_each_time() -> None:
+    desk = Desk()
+    active(desk)
+    desk.spot.market = replace(desk.spot.market, active=False)
+    for number in range(1, 6):
+        assert "is halted" in request_exit(desk.engine, PAIR, "signal").reason
+        desk.loop(11)
+        assert "was given up" in request_exit(desk.engine, PAIR, "signal").reason
+        begun = [row for row in desk.journal.rows if isinstance(row.event, ev.ExitAsked)]
+        assert len(begun) == number
+        desk.loop(2)
+    desk.spot.market = replace(desk.spot.market, active=True)
+    assert request_exit(desk.engine, PAIR, "signal").allowed
+
+
+def test_an_exit_by_hand_does_not_wait() -> None:
+    desk = Desk()
+    active(desk)
+    perp_stays(desk)
+    assert not request_exit(desk.engine, PAIR, "signal").allowed
+    assert request_exit(desk.engine, PAIR, "force_exit").allowed
+
+
 def test_an_announcement_has_the_same_id_for_the_same_moment() -> None:
     desk, again = Desk(), Desk()
     assert desk.announce().reason == again.announce().reason

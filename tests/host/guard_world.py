@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from hedge_leg.commands_guard import guard_log, tripped_breakers
+from hedge_leg.commands_guard import guard_log, told
+from hedge_leg.commands_guard import tripped as tripped_rows
 from hedge_leg.core.amounts import ZERO, exact
 from paper_exchange.signing import REHEARSAL as KEYS
 from paper_exchange.store import CandleStore
@@ -93,7 +94,7 @@ def journaled(made: Rig, name: str) -> list[str]:
 def shown(folder: Path) -> str:
     """Return what `hedge-leg status` says of breakers, beside the running bot."""
     log = guard_log([], folder, "", dry_run=False)
-    return "\n".join(tripped_breakers(log))
+    return "\n".join(map(told, tripped_rows(log)))
 
 
 def loops(times: int, seconds: float) -> Callable[[Rig], Any]:

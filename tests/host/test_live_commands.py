@@ -70,7 +70,9 @@ def test_status_shows_the_living_carry_beside_the_running_bot(tmp_path: Path) ->
         carry, out = made.carry(), tmp_path / "status.json"
         shown = hedge_leg("status", "--userdir", tmp_path, "--json", out)
         assert carry.carry_id in shown
-        (row,) = json.loads(out.read_text())
+        told = json.loads(out.read_text())
+        (row,) = told["carries"]
+        assert told["breakers"] == []
         assert (row["state"], row["pair"], row["pending"]) == ("ACTIVE", PAIR, "")
         assert Decimal(row["short"]) == carry.short_qty
         assert Decimal(row["spot"]) == carry.spot_qty

@@ -4,6 +4,7 @@
 filled, spot and perp may not differ by more than a lot or the configured share.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,11 @@ def test_a_falling_margin_shrinks_both_legs_then_leaves_and_the_next_run_remembe
         loop_safely(made, 3)
         assert len(made.engine.carries) == carries, "what was tripped is still tripped"
         assert len(tripped(made, f"margin_leave@{PAIR}")) == 1, "and does not ring again"
-        assert f"margin_leave@{PAIR}" in hedge_leg("status", "--userdir", tmp_path)
+        out = tmp_path / "status.json"
+        assert f"margin_leave@{PAIR}" in hedge_leg("status", "--userdir", tmp_path, "--json", out)
+        told = json.loads(out.read_text())["breakers"]
+        assert {f"margin_shrink@{PAIR}", f"margin_leave@{PAIR}"} <= {row["breaker"] for row in told}
+        assert all(row["until_ms"] > row["at_ms"] for row in told)
         none = hedge_leg("reset-breaker", "daily_loss@all", "--userdir", tmp_path, status=1)
         assert "no breaker daily_loss@all is tripped" in none
         told = hedge_leg("reset-breaker", PAIR, "--userdir", tmp_path)
@@ -248,6 +253,9 @@ CASES = {
         {"venue_failures": 4, "venue_failures_action": "leave"},
         "venue_failures@perp",
         failing("/fapi/*/positionRisk", "/fapi/v1/income", "/fapi/v1/allOrders", "/fapi/v1/userTrades"),
+    ),
+    "perp account is old": Case(
+        {"stale_action": "leave"}, "stale_data@perp", failing("/fapi/*/positionRisk")
     ),
     "spot account is old": Case({"stale_action": "leave"}, "stale_data@spot", failing("/api/v3/account")),
     "candles are old": Case({"stale_action": "shrink"}, f"stale_data@{PAIR}", old_candles, share=0.5),

@@ -56,13 +56,16 @@ class CcxtSpotVenue:
         self._rules_ms = self._tried_ms = clock.now_ms()
 
     def rules(self, symbol: str) -> MarketRules:
-        """Return the market's filters, read again when older than an hour; ConfigError without such a market.
+        """Return the market's filters; ConfigError without such a market.
 
+        They are read again when older than an hour, or than a minute where the market was halted.
         When the exchange does not answer, filters of up to a day stand in: an order that breaks newer ones is
         refused by the venue, which is proof, while a hedge that waits for filters is a naked leg.
         """
         now_ms = self._clock.now_ms()
-        if now_ms - self._rules_ms >= HOUR_MS and now_ms - self._tried_ms >= _RETRY_RULES_MS:
+        halted = self._client.markets.get(symbol, {}).get("active") is False
+        good_ms = _RETRY_RULES_MS if halted else HOUR_MS
+        if now_ms - self._rules_ms >= good_ms and now_ms - self._tried_ms >= _RETRY_RULES_MS:
             self._tried_ms = now_ms
             try:
                 self._calls.read("markets", lambda: self._client.load_markets(True))

@@ -78,6 +78,8 @@ class Carry:
     last_miss_ms: int = 0
     rolling_back: bool = False
     closing_since_ms: int = 0
+    abandoned_ms: int = 0  # when the latest exit was given up
+    undone_exits: int = 0  # exits given up with spot already sold, in a row
     why: str = ""  # reason of the present closing, halt or end
     closed: ev.Closed | None = None
     retries: int = 0

@@ -32,6 +32,14 @@ class Policy:
     max_unhedged_s: Decimal = Decimal(120)
     max_slice_notional: Decimal | None = None
 
+    @staticmethod
+    def exit_pause_ms(undone_exits: int) -> int:
+        """Return how long after an exit that was given up no other one begins: a minute to an hour.
+
+        Each exit that is undone costs both spot fees, and stands unhedged for a while.
+        """
+        return int(min(60_000 * 2**undone_exits, 3_600_000))
+
     def backoff_ms(self, misses: int) -> int:
         """Return how long to wait after a miss: nothing at first, then doubling up to a minute."""
         return 0 if misses < self.attempts else min(self.poll_ms * 2 ** (misses - self.attempts + 1), 60_000)

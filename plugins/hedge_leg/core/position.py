@@ -6,6 +6,7 @@ A step that the state table does not know raises IllegalTransition and changes n
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from hedge_leg.core import events as ev
@@ -13,6 +14,9 @@ from hedge_leg.core.amounts import ZERO
 from hedge_leg.core.carry import Carry, PerpFact, Point
 from hedge_leg.core.orders import Sent, Unknown, Working
 from hedge_leg.core.states import State, next_state
+
+_FORGIVEN_MS = 6 * 3_600_000  # exits that were given up that long ago do not make the next one wait longer
+_UNSOLD = Decimal("0.95")  # spot of at least so much of the perp: the exit has sold next to nothing
 
 
 def evolve(carry: Carry, event: ev.Event) -> Carry:
@@ -200,6 +204,10 @@ def _closing(carry: Carry, event: ev.ExitAsked | ev.RollbackStarted) -> None:
 def _exit_abandoned(carry: Carry, event: ev.ExitAbandoned) -> None:
     carry.why = event.reason
     carry.closing_since_ms = 0
+    if event.at_ms - carry.abandoned_ms > _FORGIVEN_MS:
+        carry.undone_exits = 0
+    carry.undone_exits += carry.spot_qty < carry.short_qty * _UNSOLD
+    carry.abandoned_ms = event.at_ms
     _new_gap(carry)
 
 
