@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from carry.commands_data import Datadir, JsonFile, Perps, Range, SpacedLists
+from carry.commands_data import Datadir, JsonFile, Perps, SpacedLists
 
 _HELP = (
     "Evaluate thousands of parameter sets of one strategy: the trades of freqtrade backtesting, each in less "
@@ -38,7 +38,10 @@ def sweep(
     config: Annotated[list[Path], typer.Option("--config", "-c", help="freqtrade config, in layers.")],
     strategy: Annotated[str, typer.Option("--strategy", "-s", metavar="CLASS", help="Strategy class.")],
     datadir: Datadir,
-    timerange: Range = None,
+    timerange: Annotated[
+        str | None,
+        typer.Option(metavar="YYYYMMDD-YYYYMMDD", help="As freqtrade's: the candle at its end is included."),
+    ] = None,
     timeframe: Annotated[str, typer.Option(help="Timeframe of the candles.")] = "1h",
     pairs: Perps = None,
     userdir: Annotated[Path, typer.Option(help="freqtrade's user folder.")] = Path("user_data"),

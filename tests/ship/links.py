@@ -16,7 +16,13 @@ _HEADING = re.compile(r"^#+ (.*)$", re.M)
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 # a file of this repository, named in code from its root or from a package of plugins/
 _FILE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|json|md|toml|yml|html|example))`")
-_MADE = ("user_data/data/", "user_data/report/", "user_data/logs/", "docker/.env")  # by the user's commands
+_MADE = (
+    "user_data/data/",
+    "user_data/hedge_leg.",
+    "user_data/report/",
+    "user_data/logs/",
+    "docker/.env",
+)  # by the user's commands
 
 
 def pages(root: Path = ROOT) -> list[Path]:

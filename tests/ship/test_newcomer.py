@@ -63,7 +63,7 @@ def test_a_newcomer_adds_the_plugin_by_the_readme_and_backtests(tmp_path: Path) 
 
     commands = section_commands()
     assert any("pip install" in one for one in commands)
-    assert commands[-1].startswith("freqtrade backtesting")
+    assert [one.split()[0] for one in commands[-2:]] == ["freqtrade", "carry"]
     script = ["trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for command in commands:
         script.append(command.replace("YOUR_USER_DATA", str(theirs)).replace("serve", f"serve --port {port}"))
