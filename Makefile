@@ -25,6 +25,8 @@ RECORDED := $(wildcard ../shared/data/binance_1h)
 PARITY_DATA ?= $(or $(RECORDED),$(DATA))
 PARITY_RANGE ?= $(if $(RECORDED),20210101-20241231,$(TIMERANGE))
 BENCH_RANGE ?= $(if $(RECORDED),20200101-20241231,$(TIMERANGE))
+BENCH_ORDERS ?= 1000
+BENCH_REQUESTS ?= 100
 # A python that has vectorbt, in an environment of its own: make bench VECTORBT=/somewhere/bin/python
 VECTORBT ?=
 LOG := user_data/logs/backtest.log
@@ -93,12 +95,12 @@ crash-matrix: $(INSTALLED) ## every journal write and venue call x every fault, 
 	@CRASH_MATRIX=full $(BIN)/pytest -q tests/host/test_live_matrix.py tests/host/test_two_exchanges_crash.py
 
 bench: data ## speed of backtests, features, report and of the live spot leg, measured now
-	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA)
+	@tools/with-paper-exchange $(DATA) $(BIN)/python tools/bench.py --datadir $(DATA) --timerange $(TIMERANGE)
 	@PYTHONPATH=. tools/with-paper-exchange $(PARITY_DATA) $(BIN)/python tools/bench_sweep.py \
 		--datadir $(PARITY_DATA) --timerange $(BENCH_RANGE) --folds-timerange $(PARITY_RANGE) \
 		$(if $(VECTORBT),--vectorbt $(VECTORBT))
-	@PYTHONPATH=. $(BIN)/python tools/bench_hedge.py --datadir $(DATA)
-	@PYTHONPATH=. $(BIN)/python tools/bench_exchange.py
+	@PYTHONPATH=. $(BIN)/python tools/bench_hedge.py --datadir $(DATA) --orders $(BENCH_ORDERS)
+	@PYTHONPATH=. $(BIN)/python tools/bench_exchange.py --requests $(BENCH_REQUESTS)
 
 parity: data ## the sweep against freqtrade's backtest on random draws, trade by trade (DRAWS, SEED)
 	@PYTHONPATH=. tools/with-paper-exchange $(PARITY_DATA) nice -n 15 $(BIN)/python tools/parity.py \

@@ -2,6 +2,7 @@
 
 A fence says what it holds: in `bash` every line is a command (a backslash continues it, ` # ` begins a
 remark); `csv NAME` and `json NAME` are files that the commands after it use; everything else is shown only.
+In prose, `make TARGET` and a program of ours with options are commands, too, unless a word is a blank.
 """
 
 import re
@@ -29,6 +30,8 @@ WRAPPER = "tools/with-paper-exchange"  # DATADIR COMMAND...
 PLAIN = ("cp", "mkdir", "pip", "export", "docker", ".venv/bin/python")
 _FENCE = re.compile(r"^```(.*)$")
 _SETS = re.compile(r"^[A-Z_]+=")
+_INLINE = re.compile(r"`((?:make|hedge-leg|carry|paper-exchange) [a-z][^`]*|freqtrade [a-z-]+)`")
+_BLANK = re.compile(r"\s[A-Z]+$|\s[A-Z]+\s")
 
 
 class Unclear(Exception):
@@ -81,6 +84,18 @@ def fences(page: Path, root: Path = ROOT) -> list[Fence]:
     if opened is not None:
         raise Unclear(f"{where}:{opened[0]}: the fence never ends")
     return found
+
+
+def inline(page: Path) -> list[str]:
+    """Return what a page names as commands in its prose, in order."""
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return _INLINE.findall(prose)
+
+
+def complete(command: str) -> bool:
+    """Return whether a command of the prose can be run as it stands: no mere name, nothing to fill in."""
+    program, *rest = command.split()
+    return not _BLANK.search(command) and (program == "make" or (program in OURS and len(rest) > 1))
 
 
 def check(command: str) -> None:

@@ -40,7 +40,7 @@ PAPER_KEYS = {
     for section in ("EXCHANGE", "HEDGE_LEG")
     for name in ("key", "secret")
 }
-_LIMIT_S = 600
+_LIMIT_S = 1_200
 _NONE: Mapping[str, str] = {}
 
 
@@ -129,7 +129,7 @@ class DocsPlace:
                 stderr=out,
             )
         try:
-            deadline = time.monotonic() + _LIMIT_S / 2
+            deadline = time.monotonic() + _LIMIT_S / 4
             while not re.search(content, log.read_text(errors="replace")):
                 words = f"{command}\n{log.read_text(errors='replace')[-3000:]}"
                 assert process.poll() is None, words

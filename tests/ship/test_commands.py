@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ship.commands import Unclear, check, fences, pages
+from tests.ship.commands import OURS, Unclear, check, complete, fences, inline, pages
 
 
 def test_every_command_is_understood_by_its_program() -> None:
@@ -18,6 +18,21 @@ def test_every_command_is_understood_by_its_program() -> None:
     assert len(found) > 50
     for command in found:
         check(command)
+
+
+def test_every_command_that_prose_names_is_understood() -> None:
+    found = {command for page in pages() for command in inline(page)}
+    assert len(found) > 30
+    for command in found:
+        check(f"{command} --help" if command.split()[0] in OURS else command)
+
+
+def test_a_name_or_a_form_in_prose_is_no_complete_command(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "`make x`, `carry sweep --out y`, `carry sweep`, `carry x -c FILE`, `made y`\n```bash\nmake z\n```\n"
+    )
+    assert [one for one in inline(page) if complete(one)] == ["make x", "carry sweep --out y"]
 
 
 @pytest.mark.parametrize(
