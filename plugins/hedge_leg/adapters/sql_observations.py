@@ -47,22 +47,41 @@ class SqlObservations:
     def read(
         self, kind: type[_T], *, pair: str = "", since_ms: int | None = None, until_ms: int | None = None
     ) -> Iterator[_T]:
-        """Yield the records of a kind in [since, until] in the order they were written, batch by batch."""
-        last = 0
-        wanted = self._query(kind, pair, since_ms, until_ms).order_by(_TABLE.c.seq).limit(_BATCH)
-        while rows := self._journal.fetch(wanted.where(_TABLE.c.seq > last), {}):
-            for row in rows:
-                yield _record(kind, row)
-            last = rows[-1].seq
+        """Yield the records of a kind in [since, until], pair by pair, ascending in time, batch by batch."""
+        for name in [pair] if pair else self.pairs(kind):
+            wanted = self._query(kind, name, since_ms, until_ms).order_by(_TABLE.c.at_ms, _TABLE.c.seq)
+            rows = self._journal.fetch(wanted.limit(_BATCH), {})
+            while rows:
+                for row in rows:
+                    yield _record(kind, row)
+                # both conditions say the same; databases find the place in the index by the first
+                rest = wanted.where(_TABLE.c.at_ms >= rows[-1].at_ms).where(
+                    sa.or_(_TABLE.c.at_ms > rows[-1].at_ms, _TABLE.c.seq > rows[-1].seq)
+                )
+                rows = self._journal.fetch(rest.limit(_BATCH), {})
+
+    def pairs(self, kind: type) -> list[str]:
+        """Return the pairs that have records of a kind, by their names; one step in the index for each."""
+        found: list[str] = []
+        query = sa.select(sa.func.min(_TABLE.c.pair)).where(_TABLE.c.kind == kind.__name__)
+        row = self._journal.fetch(query, {})[0]
+        while row[0] is not None:
+            found.append(str(row[0]))
+            row = self._journal.fetch(query.where(_TABLE.c.pair > row[0]), {})[0]
+        return found
 
     def spans(self, kind: type, pair: str = "") -> dict[str, tuple[int, int]]:
         """Return the times of the first and the last record of a kind by pair, by the pairs' names."""
-        ends = (sa.func.min(_TABLE.c.at_ms), sa.func.max(_TABLE.c.at_ms))
-        query = sa.select(_TABLE.c.pair, *ends).where(_TABLE.c.kind == kind.__name__)
-        if pair:
-            query = query.where(_TABLE.c.pair == pair)
-        rows = self._journal.fetch(query.group_by(_TABLE.c.pair), {})
-        return {row[0]: (int(row[1]), int(row[2])) for row in sorted(rows, key=lambda row: str(row[0]))}
+        found: dict[str, tuple[int, int]] = {}
+        for name in self.pairs(kind):
+            if pair in ("", name):
+                query = self._query(kind, name, None, None).with_only_columns(_TABLE.c.at_ms).limit(1)
+                first, last = (
+                    self._journal.fetch(query.order_by(place), {})[0][0]
+                    for place in (_TABLE.c.at_ms, _TABLE.c.at_ms.desc())
+                )
+                found[name] = (int(first), int(last))
+        return found
 
     def newest(self, kind: type[_T], pair: str, count: int = 1) -> list[_T]:
         """Return the newest records of a pair by their time, oldest first."""
@@ -70,10 +89,10 @@ class SqlObservations:
         rows = self._journal.fetch(query.limit(count), {})
         return [_record(kind, row) for row in reversed(rows)]
 
-    def _query(self, kind: type, pair: str, since_ms: int | None, until_ms: int | None) -> Any:
-        query = sa.select(_TABLE.c.seq, _TABLE.c.payload).where(_TABLE.c.kind == kind.__name__)
-        if pair:
-            query = query.where(_TABLE.c.pair == pair)
+    def _query(self, kind: type, pair: str, since_ms: int | None, until_ms: int | None) -> sa.Select[Any]:
+        query = sa.select(_TABLE.c.seq, _TABLE.c.at_ms, _TABLE.c.payload).where(
+            _TABLE.c.kind == kind.__name__, _TABLE.c.pair == pair
+        )
         if since_ms is not None:
             query = query.where(_TABLE.c.at_ms >= since_ms)
         if until_ms is not None:
