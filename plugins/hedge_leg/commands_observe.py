@@ -14,7 +14,7 @@ from rich.progress import Progress
 from hedge_leg.bootstrap import journal_url
 from hedge_leg.commands_guard import LayeredConfigs
 from hedge_leg.commands_operate import JournalUrl, JsonFile, UserData, write_json
-from hedge_leg.commands_show import parsed_range, print_table, shown
+from hedge_leg.commands_show import parsed_range, print_table, written
 from hedge_leg.config_files import existing, read_files, settings_of
 from hedge_leg.core.opportunity import Opportunity, Shadow
 from hedge_leg.core.shadow import Settlement
@@ -77,8 +77,9 @@ def opportunities(
     looks: list[dict[str, Any]] = []
     to_list, seen = csv_file is not None or json_file is not None, 0
     with _log(url) as log, exported(csv_file, overwrite=overwrite) as export:
-        spans = log.spans(Opportunity, pair)
-        for name in _tracked(spans):  # what has been read of a pair is let go before the next
+        spans = log.spans(Opportunity)
+        wanted = [name for name in spans if pair in ("", name)]
+        for name in _tracked(wanted):  # what has been read of a pair is let go before the next
             found = _read(log, name, first_ms, last_ms, names)
             seen += len(found.looks)
             table += summary(found) if with_score else episodes(found.looks)
@@ -139,10 +140,15 @@ def _tracked(pairs: Iterable[str]) -> Iterator[str]:
 
 
 def _nothing(pair: str, spans: Mapping[str, tuple[int, int]]) -> NothingRecorded:
+    """Say what there would be: spans are of all pairs."""
+    if pair and spans and pair not in spans:
+        return NothingRecorded(f"no look at {pair} was recorded: there are {', '.join(spans)}")
     there = "run a bot in observer mode"
     if spans:
-        first, last = min(span[0] for span in spans.values()), max(span[1] for span in spans.values())
-        there = f"it holds {shown_time(first)} to {shown_time(last)}"
+        ends = [span for name, span in spans.items() if pair in ("", name)]
+        there = (
+            f"it holds {shown_time(min(one[0] for one in ends))} to {shown_time(max(one[1] for one in ends))}"
+        )
     return NothingRecorded(f"no look{f' at {pair}' if pair else ''} was recorded in this range: {there}")
 
 
@@ -158,6 +164,6 @@ def exported(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[list[d
         def write(found: list[dict[str, Any]]) -> None:
             if found and not file.tell():
                 writer.writerow(found[0])
-            writer.writerows([shown(value) for value in row.values()] for row in found)
+            writer.writerows([written(value) for value in row.values()] for row in found)
 
         yield write

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,8 @@ from hedge_leg.statement import Statement, read_carries, statement
 _ABREAST = 4  # carries side by side
 _NO_CONFIG: list[Path] = []
 _MONEY = Decimal("0.00000001")
+_SMALL = Decimal("0.1")
+_SHORT, _LONG = Context(prec=8), Context(prec=15)
 
 
 def status(
@@ -165,7 +167,17 @@ def print_table(title: str, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def shown(value: Any) -> str:
+    """Return a value for a terminal: numbers to eight decimals, smaller ones to eight digits."""
     if isinstance(value, Decimal):
-        text = f"{value.quantize(_MONEY):f}" if value.as_tuple().exponent < -8 else f"{value:f}"  # type: ignore[operator]
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return _digits(_SHORT.plus(value) if abs(value) < _SMALL else value.quantize(_MONEY))
     return "" if value is None else str(value)
+
+
+def written(value: Any) -> str:
+    """Return a value for a CSV file: numbers to fifteen digits, without an exponent."""
+    return _digits(_LONG.plus(value)) if isinstance(value, Decimal) else shown(value)
+
+
+def _digits(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

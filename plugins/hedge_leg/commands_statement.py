@@ -23,6 +23,7 @@ from hedge_leg.commands_show import (
     read_journal,
     shown,
     status_row,
+    written,
 )
 from hedge_leg.core.carry import Carry
 from hedge_leg.errors import ConfigError, NothingRecorded
@@ -108,7 +109,7 @@ def _show_facts(told: list[Statement]) -> tuple[list[dict[str, Any]], Any]:
         print_table(f"{one.carry.carry_id} {one.carry.facts.pair} {one.carry.state}", listed)
         typer.echo(_summary(one))
         head = {"carry": one.carry.carry_id, "pair": one.carry.facts.pair}
-        lines += [head | {name: shown(value) for name, value in row.items()} for row in listed]
+        lines += [head | {name: written(value) for name, value in row.items()} for row in listed]
     if not told:
         typer.echo("no carry in this range")
     return lines, [status_row(one) | {"lines": list(map(_line_row, one.lines))} for one in told]

@@ -23,7 +23,7 @@ from hedge_leg.live import LiveLeg
 from hedge_leg.observing_leg import ObservingLeg
 from hedge_leg.ports import GuardLog
 from hedge_leg.statement import alive_within, hedged_within
-from hedge_leg.statement_periods import Sums, Window, cells, day_text, totals
+from hedge_leg.statement_periods import Sums, Window, cells, day_text, first_fill_ms, totals
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,10 @@ class DailyReport:
         told = [row.text for row in known or () if row.kind is RowKind.REPORTED]
         if name in told:
             return
+        seen = seen_text(self.looks(since_ms, until_ms - 1)) if self.looks is not None else ""
         with self.engine.lock:
             carries = [one for one in self.engine.carries.values() if one.announced is not None]
-            text = self._text(name, carries, known, Window(now_ms, since_ms, until_ms))
+            text = self._text(name, carries, known, seen, Window(now_ms, since_ms, until_ms))
         if not text and not told:
             return  # the bot is new: there was nothing, and nobody has been told anything yet
         try:
@@ -79,18 +80,18 @@ class DailyReport:
             logger.warning("the report of %s is told again after a restart: %s", name, error)
         self.send(text or f"Report of {name} (UTC): nothing was held, nothing happened")
 
-    def _text(self, name: str, carries: list[Carry], known: list[GuardRow] | None, window: Window) -> str:
+    def _text(
+        self, name: str, carries: list[Carry], known: list[GuardRow] | None, seen: str, window: Window
+    ) -> str:
         """Return the report, "" for a day on which nothing was held, seen or tripped."""
         since_ms, until_ms = window.since_ms or 0, window.until_ms or window.now_ms
         alive = [one for one in carries if alive_within(one, since_ms - _BOOKED_LATE_MS, until_ms)]
         found = [cell for one in alive for cell in cells(one, hedged_within(one, self.settings), window)]
-        ends = [one.closed.at_ms if one.closed is not None else until_ms for one in alive]
-        held = sum(end_ms >= until_ms for end_ms in ends)
+        held = sum(map(partial(_open_at, until_ms), alive))
         trips = None
         if known is not None:
             rows = [row for row in known if row.kind is RowKind.TRIPPED and window.holds(row.at_ms)]
             trips = Counter(row.breaker for row in rows)
-        seen = seen_text(self.looks(since_ms, until_ms - 1)) if self.looks is not None else ""
         if not (found or held or trips or seen):
             return ""
         lines = [f"Report of {name} (UTC)"]
@@ -99,6 +100,12 @@ class DailyReport:
         moved = sum((cell.sums for cell in found), Sums())
         lines.append(f"pairs: {moved.opened} opened, {moved.closed} closed, {held} open at the day's end")
         return "\n".join([*lines, *([seen] if seen else []), breakers_text(trips)])
+
+
+def _open_at(at_ms: int, carry: Carry) -> bool:
+    """Return whether a leg had filled before that instant, and the carry closed at it or later, if it did."""
+    began_ms = first_fill_ms(carry)
+    return began_ms is not None and began_ms < at_ms and (carry.closed is None or carry.closed.at_ms >= at_ms)
 
 
 def report_daily(leg: LiveLeg, settings: HedgeLegConfig, log: GuardLog, send: Send) -> None:

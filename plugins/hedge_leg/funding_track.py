@@ -13,7 +13,7 @@ from hedge_leg.core.shadow import Settlement
 from hedge_leg.errors import VenueUnavailable
 from hedge_leg.ports import FundingMarket
 
-KEPT = 200  # settlements in memory
+KEPT = 200  # settlements in memory, beside the newest batch: a long stop may bring more at once
 _FIRST_LOOK_MS = 30 * DAY_MS
 _LAG_MS = 120_000  # how late a settlement may be listed
 _USUAL_MS = 8 * HOUR_MS
@@ -36,7 +36,7 @@ class FundingTrack:
             since_ms = self.settled[-1].at_ms + 1 if self.settled else now_ms - _FIRST_LOOK_MS
             listed = self.market.settlements_since(self.pair, since_ms)
             fresh = [one for one in listed if not self.settled or one.at_ms > self.settled[-1].at_ms]
-            self.settled = [*self.settled, *fresh][-KEPT:]
+            self.settled = [*self.settled[-KEPT:], *fresh] if fresh else self.settled
             if not self.settled:
                 raise VenueUnavailable(f"{self.pair}: the venue lists no settlement of the last 30 days")
             if fresh or not self._next_ms:
@@ -45,13 +45,16 @@ class FundingTrack:
         if now.next_ms is not None and last.at_ms < now.next_ms < self._next_ms:
             self._next_ms = now.next_ms
         due = now_ms >= self._next_ms
-        seen = FundingSeen(last.rate, last.at_ms, now.predicted_rate, self._next_ms, self._streak(), due)
-        return seen, fresh
+        gap_ms = self._last_interval_ms()
+        rates = (last.rate, last.at_ms, now.predicted_rate, self._next_ms, self._streak())
+        return FundingSeen(*rates, due, last_interval_ms=gap_ms), fresh
+
+    def _last_interval_ms(self) -> int | None:
+        return self.settled[-1].at_ms - self.settled[-2].at_ms if len(self.settled) > 1 else None
 
     def _upcoming_ms(self, told_ms: int | None, now_ms: int) -> int:
         last_ms = self.settled[-1].at_ms
-        gap_ms = last_ms - self.settled[-2].at_ms if len(self.settled) > 1 else _USUAL_MS
-        usual_ms = last_ms + gap_ms
+        usual_ms = last_ms + (self._last_interval_ms() or _USUAL_MS)
         if told_ms is None or told_ms <= last_ms or 0 <= now_ms - usual_ms < _LAG_MS:
             return usual_ms
         return told_ms

@@ -20,6 +20,7 @@ _SCORED = tuple(
     one.name for one in fields(Score) if one.name not in ("at_ms", "pair", "choice", "horizon_ms")
 )
 _STEP = Decimal("0.01")
+_OFF_MS = 2 * HOUR_MS  # looks are at most an hour apart: after that the bot was off
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,16 @@ def scored(looks: Iterable[Opportunity], settled: Iterable[Settlement], horizons
 
 
 def episodes(looks: Iterable[Opportunity]) -> list[dict[str, Any]]:
-    """Return a row for each stretch of looks at a pair with one decision, by the time it began."""
+    """Return a row for each stretch of looks at a pair with one decision, by the time it began.
+
+    Hours without any look end a stretch: nobody knows what would have been decided.
+    """
     rows: list[dict[str, Any]] = []
     open_rows: dict[str, tuple[Choice, list[Opportunity]]] = {}
     kept: list[tuple[Choice, list[Opportunity]]] = []
     for one in sorted(looks, key=lambda look: look.at_ms):
         current = open_rows.get(one.pair)
-        if current is None or current[0] is not one.choice:
+        if current is None or current[0] is not one.choice or one.at_ms - current[1][-1].at_ms > _OFF_MS:
             current = open_rows[one.pair] = (one.choice, [])
             kept.append(current)
         current[1].append(one)

@@ -1,9 +1,9 @@
 """The daily report: its figures are the statement's, each day is told once, and nothing stops the loop."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Thread
 from typing import Any, cast
 
 import pytest
@@ -14,11 +14,13 @@ from hedge_leg.core.carry import Carry
 from hedge_leg.core.guard.breakers import Breakers, GuardRow, RowKind
 from hedge_leg.core.messages import LONGEST
 from hedge_leg.core.opportunity import DAY_MS, Choice, Opportunity
+from hedge_leg.core.position import replay
 from hedge_leg.daily_report import DailyReport, breakers_text, seen_text
 from hedge_leg.engine import Engine
 from hedge_leg.errors import ConfigError, JournalError
 from hedge_leg.statement import hedged_within
 from hedge_leg.statement_periods import Sums, Window, cells
+from tests.hedge_leg.core.facts import ANNOUNCED, sold
 from tests.hedge_leg.fakes import PAIR, START_MS, FakeClock
 from tests.hedge_leg.statements import carries, write_journal
 
@@ -117,6 +119,36 @@ def test_trips_of_the_day_are_named_and_those_of_others_are_not(log: SqlGuardLog
         "pairs: 0 opened, 0 closed, 0 open at the day's end",
         "breakers tripped: price_jump@x 2 times",
     ]
+
+
+def test_a_carry_that_fills_after_midnight_was_not_open_at_the_day_s_end(
+    log: SqlGuardLog,
+) -> None:
+    late = replay(
+        "L", [replace(ANNOUNCED, at_ms=THIRD_DAY_MS + DAY_MS - 1), sold("1", at_ms=THIRD_DAY_MS + DAY_MS)]
+    )
+    tick, sent = report(Bot([*carries(), late]), log)
+    tick()
+    assert "pairs: 0 opened, 1 closed, 2 open at the day's end" in sent[0]
+
+
+def test_looks_are_counted_without_stopping_the_engine(log: SqlGuardLog) -> None:
+    bot, free = Bot(carries()), list[bool]()
+
+    def looks(_since_ms: int, _until_ms: int) -> list[Opportunity]:
+        def tries() -> None:
+            free.append(bot.lock.acquire(blocking=False))
+            if free[-1]:
+                bot.lock.release()
+
+        other = Thread(target=tries)
+        other.start()
+        other.join()
+        return []
+
+    tick, _ = report(bot, log, looks=looks)
+    tick()
+    assert free == [True]
 
 
 def test_a_new_bot_tells_nothing_of_a_day_on_which_it_did_not_exist(log: SqlGuardLog) -> None:

@@ -46,9 +46,12 @@ class TestSqliteObservations(ObservationContract):
         log.append([*LOOKS, blind(AT_MS, OTHER, "time-out")])
         asked: list[sa.Select[tuple[object, ...]]] = []
         fetch = journal.fetch
-        monkeypatch.setattr(
-            journal, "fetch", lambda query, values: (asked.append(query), fetch(query, values))[1]
-        )
+
+        def listened(query: sa.Select[tuple[object, ...]], values: dict[str, object]) -> Sequence[object]:
+            asked.append(query)
+            return fetch(query, values)
+
+        monkeypatch.setattr(journal, "fetch", listened)
         monkeypatch.setattr(sql_observations, "_BATCH", 7)
         found = list(log.read(Opportunity, pair=pair, since_ms=AT_MS, until_ms=LOOKS[-1].at_ms))
         assert [one for one in found if one.pair == PAIR] == LOOKS

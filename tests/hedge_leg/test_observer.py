@@ -1,10 +1,11 @@
 """The observer against scripted venues and a scripted log: failures are recorded or told, never silent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
+from hedge_leg.core.judge import measure
 from hedge_leg.core.market import Book
 from hedge_leg.core.opportunity import HOUR_MS, Choice, Opportunity, Shadow
 from hedge_leg.core.shadow import Settlement
@@ -12,7 +13,7 @@ from hedge_leg.errors import JournalError, VenueUnavailable
 from hedge_leg.funding_track import FundingTrack
 from hedge_leg.observer import Observer, ObserverHost
 from hedge_leg.ports import EntryAsked, FundingNow, MarketRules, SpotVenue
-from tests.hedge_leg.core.observed import AT_MS, RULES, TERMS, D, book
+from tests.hedge_leg.core.observed import AT_MS, RULES, TERMS, D, book, sighting
 from tests.hedge_leg.fakes import PAIR, SYMBOL, FakeClock
 from tests.hedge_leg.fakes import RULES as MARKET
 
@@ -152,6 +153,34 @@ def test_a_restarted_observer_goes_on_with_what_it_pretended_to_hold_and_is_paid
     stamps = [one.at_ms for one in log.of(Settlement)]
     assert stamps == sorted(set(stamps))
     assert stamps[-1] == AT_MS + 2 * EIGHT_MS
+
+
+def test_a_pretended_pair_is_paid_for_every_hour_of_a_stop_that_is_longer_than_what_is_kept() -> None:
+    log = Log()
+    first, market, _, _, _ = observing(log)
+    market.stamps = [AT_MS + hour * HOUR_MS for hour in range(-6, 240)]
+    first.tick()
+    second, market, clock, _, _ = observing(log)
+    market.stamps = [AT_MS + hour * HOUR_MS for hour in range(-6, 240)]
+    clock.at_ms = AT_MS + 230 * HOUR_MS + 90_000
+    market.down = "BTC"  # the settlements are read at a look that is blind: their money counts at the next
+    second.tick()
+    market.down = ""
+    clock.at_ms += 30_000
+    second.tick()
+    assert [one.choice for one in log.of(Opportunity)] == [Choice.OPEN, Choice.BLIND, Choice.HOLD]
+    assert second._pairs[PAIR].shadow.funding == 230 * D("0.0002") * D("1.998") * D("100.09")
+
+
+def test_a_rate_of_a_longer_interval_is_not_counted_as_if_it_came_at_the_shorter_one() -> None:
+    clock = FakeClock(AT_MS + LATER_MS)
+    market = Market(clock, [AT_MS - EIGHT_MS, AT_MS, AT_MS + 4 * HOUR_MS])
+    seen, _ = FundingTrack(market, PAIR).look(clock.at_ms)
+    assert (seen.interval_ms, seen.last_interval_ms) == (4 * HOUR_MS, EIGHT_MS)
+    look = replace(sighting(clock.at_ms), funding=seen)
+    assert measure(look, TERMS, RULES).daily_rate == 3 * RATE  # the settled one, not six of the predicted
+    told = replace(seen, predicted_rate=D("0.00005"))
+    assert measure(replace(look, funding=told), TERMS, RULES).daily_rate == 6 * D("0.00005")
 
 
 def test_the_gate_s_answers_are_recorded_when_they_change_else_once_in_an_interval() -> None:

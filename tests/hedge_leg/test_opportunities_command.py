@@ -13,10 +13,11 @@ import pytest
 from hedge_leg import commands_observe
 from hedge_leg.adapters.sql_journal import open_journal
 from hedge_leg.adapters.sql_observations import SqlObservations
-from hedge_leg.core.opportunity import Shadow, blind
+from hedge_leg.core.opportunity import HOUR_MS, Shadow, blind
 from hedge_leg.errors import ConfigError
+from hedge_leg.observations import episodes
 from hedge_leg.ports import EntryAsked
-from tests.hedge_leg.core.observed import D, series
+from tests.hedge_leg.core.observed import AT_MS, D, series
 from tests.hedge_leg.fakes import PAIR
 
 LOOKS, SETTLED = series(4)
@@ -113,7 +114,8 @@ def test_every_exported_column_is_explained(url: str, tmp_path: Path) -> None:
     [
         (["--since", "2030-01-01"], 3, "no look was recorded in this range"),
         (["--until", "2020-01-01"], 3, "it holds 2023-11-15"),
-        (["--pair", "XRP/USDT:USDT"], 3, "no look at XRP/USDT:USDT"),
+        (["--pair", "XRP/USDT:USDT"], 3, f"no look at XRP/USDT:USDT was recorded: there are {PAIR}, {OTHER}"),
+        (["--pair", OTHER, "--since", "2030-01-01"], 3, f"no look at {OTHER} was recorded in this range: it"),
         (["--since", "2024-01-02", "--until", "2024-01-02"], 2, "nothing can lie between them"),
         (["--horizon", "1d"], 2, "give --score, too"),
         (["--since", "yesterday"], 2, "is not a time"),
@@ -149,7 +151,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
     def full(_value: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(commands_observe, "shown", full)
+    monkeypatch.setattr(commands_observe, "written", full)
     with (
         pytest.raises(ConfigError, match="cannot be written: No space left"),
         commands_observe.exported(table, overwrite=True) as export,
@@ -157,6 +159,32 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(
         export([{"time": "now"}])
     assert table.read_text() == "mine\n"
     assert list(tmp_path.iterdir()) == [table]
+
+
+def test_small_prices_are_exported_with_their_digits(tmp_path: Path) -> None:
+    table = tmp_path / "looks.csv"
+    with commands_observe.exported(table, overwrite=False) as export:
+        export(
+            [
+                {
+                    "perp_bid": D("0.000007123456"),
+                    "average": D(2) / D(3) / 10**6,
+                    "none": None,
+                    "qty": D("1E+3"),
+                }
+            ]
+        )
+    (row,) = csv.DictReader(table.open())
+    assert row == {
+        **{"perp_bid": "0.000007123456", "average": "0.000000666666666666667"},
+        **{"none": "", "qty": "1000"},
+    }
+
+
+def test_a_stop_of_the_bot_ends_a_stretch_of_a_decision() -> None:
+    waiting = [blind(AT_MS + hour * HOUR_MS, PAIR, "time-out") for hour in (0, 1, 2, 50, 51)]
+    found = [(one["from"][:13], one["until"][:13], one["looks"]) for one in episodes(waiting)]
+    assert found == [("2023-11-15 00", "2023-11-15 02", 3), ("2023-11-17 02", "2023-11-17 03", 2)]
 
 
 def test_a_journal_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 The output holds every number that the decision rests on (docs/observer.md; REFERENCES section 3). Nothing
 here knows what happens later.
 
-    daily funding     = min(last, predicted rate) x 24 h / interval
+    daily funding     = the smaller of last and predicted rate, each x 24 h / its interval
     round-trip cost   = fees of four fills + slippage of four fills at the books' prices + fixed
     net per day       = notional x (daily funding - borrow) - round-trip cost / holding days
     break-even days   = round-trip cost / (notional x (daily funding - borrow)); over a century is never
@@ -54,7 +54,7 @@ def measure(seen: Sighting, terms: PairTerms, rules: ObserverRules) -> Figures:
     sides = (perp.bids, spot.asks, perp.asks, spot.bids)
     perp_sell, spot_buy, perp_buy, spot_sell = (average_px(side, qty) if qty else None for side in sides)
     notional = qty * perp.mid_px
-    daily_rate = funding.daily(_expected_rate(funding))
+    daily_rate = _expected_daily(funding)
     cost = None
     if perp_sell and spot_buy and perp_buy and spot_sell:
         # closed at once at the same books: what is lost then is the cost of a round trip
@@ -106,18 +106,16 @@ def depth(levels: tuple[tuple[Decimal, Decimal], ...], slippage: Decimal) -> Dec
     return _ratio(sum((px * qty for px, qty in levels if abs(px - best) <= best * slippage), ZERO))
 
 
-def _expected_rate(funding: FundingSeen) -> Decimal:
-    """Return the rate that is counted on: the smaller of the last and the predicted one."""
-    if funding.predicted_rate is None:
-        return funding.last_rate
-    return min(funding.last_rate, funding.predicted_rate)
+def _expected_daily(funding: FundingSeen) -> Decimal:
+    """Return the rate a day that is counted on: the smaller of the last and the predicted one."""
+    predicted = funding.predicted_daily
+    return funding.last_daily if predicted is None else min(funding.last_daily, predicted)
 
 
 def _flipped_since(seen: Sighting, rules: ObserverRules, shadow: Shadow) -> int | None:
     """Return since when funding is below the leaving rate, by the prediction where there is one."""
-    funding = seen.funding
-    rate = funding.last_rate if funding.predicted_rate is None else funding.predicted_rate
-    if funding.daily(rate) >= rules.leave_daily_rate:
+    predicted = seen.funding.predicted_daily
+    if (seen.funding.last_daily if predicted is None else predicted) >= rules.leave_daily_rate:
         return None
     return seen.at_ms if shadow.flipped_since_ms is None else shadow.flipped_since_ms
 

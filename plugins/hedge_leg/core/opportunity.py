@@ -42,7 +42,8 @@ class FundingSeen:
     """Funding of a pair as its venue tells it. Rates per interval, positive = longs pay shorts.
 
     `streak`: positive settlements in a row up to the last one. `due`: the next settlement's time has come,
-    and the venue does not list it yet.
+    and the venue does not list it yet. `last_interval_ms`: between the last two settlements; None: one is
+    known.
     """
 
     last_rate: Decimal
@@ -51,15 +52,22 @@ class FundingSeen:
     next_ms: int
     streak: int
     due: bool = False
+    last_interval_ms: int | None = None
 
     @property
     def interval_ms(self) -> int:
         """Return the time between the last settlement and the next."""
         return self.next_ms - self.last_ms
 
-    def daily(self, rate: Decimal) -> Decimal:
-        """Return a rate per interval as a rate per day."""
-        return rate * DAY_MS / self.interval_ms
+    @property
+    def last_daily(self) -> Decimal:
+        """Return the last rate per day, by the interval that it was paid for."""
+        return self.last_rate * DAY_MS / (self.last_interval_ms or self.interval_ms)
+
+    @property
+    def predicted_daily(self) -> Decimal | None:
+        """Return the predicted rate per day, by the interval that runs; None: the venue predicts none."""
+        return None if self.predicted_rate is None else self.predicted_rate * DAY_MS / self.interval_ms
 
 
 @dataclass(frozen=True, slots=True)
