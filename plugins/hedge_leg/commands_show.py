@@ -23,9 +23,9 @@ from hedge_leg.statement import Statement, read_carries, statement
 
 _ABREAST = 4  # carries side by side
 _NO_CONFIG: list[Path] = []
-_MONEY = Decimal("0.00000001")
 _SMALL = Decimal("0.1")
-_SHORT, _LONG = Context(prec=8), Context(prec=15)
+_MONEY = Decimal("0.00000001")
+_SHORT, _LONG, _WIDE = Context(prec=8), Context(prec=15), Context(prec=60)
 
 
 def status(
@@ -169,7 +169,7 @@ def print_table(title: str, rows: Iterable[dict[str, Any]]) -> None:
 def shown(value: Any) -> str:
     """Return a value for a terminal: numbers to eight decimals, smaller ones to eight digits."""
     if isinstance(value, Decimal):
-        return _digits(_SHORT.plus(value) if abs(value) < _SMALL else value.quantize(_MONEY))
+        return _digits(_SHORT.plus(value) if abs(value) < _SMALL else _WIDE.quantize(value, _MONEY))
     return "" if value is None else str(value)
 
 
