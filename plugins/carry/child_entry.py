@@ -8,6 +8,7 @@ A window begins with the first parent close that says yes after one that did not
 pull-back is measured from; when the window has passed, the same run of decisions opens nothing any more.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from carry.errors import UsageError
-from carry.features import carry_features
+from carry.features import ZSCORE_HOURS, carry_features
 from carry.market import CANDLE_COLUMNS, timeframe_delta
 
+_ROOM_H = 4
 PARENT = "parent_"  # prefix of the parent's columns in the child's frame
 _HOW = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 
@@ -34,6 +36,16 @@ class ChildRules:
     bars: int = 6
     pullback_bps: float = 0.0
     quiet_minutes: float = 0.0
+
+
+def history_h(rules: ChildRules, child: str) -> int:
+    """Return how many hours of candles decide a row as all of the past does.
+
+    The parent's 72 h, the window before it, in which a run of decisions has to be seen to begin, and room for
+    candles that are missing.
+    """
+    window = timeframe_delta(child) * rules.bars / pd.Timedelta(1, unit="h")
+    return ZSCORE_HOURS + _ROOM_H + math.ceil(window)
 
 
 def resampled(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:

@@ -9,9 +9,14 @@ Source: REFERENCES sections 1 (margins, grids), 2 (extreme funding control) and 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import pandas as pd
+
+from carry.market import timeframe_delta
+
+UNSURE_S = 15.0  # around a settlement in which a fill is paid or not, says Binance
 
 
 class ExitReason(StrEnum):
@@ -71,6 +76,22 @@ def fills_at_settlement(frame: pd.DataFrame, timeframe_h: float) -> "pd.Series[b
     """
     avoidable = frame["funding_interval_h"] > timeframe_h
     return (frame["hours_to_settlement"] == 0.0) & avoidable
+
+
+def settles_soon(frame: pd.DataFrame, timeframe: str, now: datetime, lead_s: float = UNSURE_S) -> bool:
+    """Return whether the first settlement after the last row's close is within `lead_s` seconds, or past.
+
+    A row is filled at the next open, but a trading bot may try until the next row is there. False for a frame
+    without rows, or when the settlement is not known.
+    """
+    if frame.empty:
+        return False
+    row = frame.iloc[-1]
+    hours = row["hours_to_settlement"] or row["funding_interval_h"]  # 0: the close is one
+    if pd.isna(hours):
+        return False
+    next_one = row["date"] + timeframe_delta(timeframe) + pd.Timedelta(hours=hours)
+    return bool((next_one - pd.Timestamp(now)).total_seconds() < lead_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@
 """
 
 from abc import abstractmethod
+from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
-from carry.child_entry import ChildRules, child_entry, parent_columns, parent_frame
+from carry.child_entry import ChildRules, child_entry, history_h, parent_columns, parent_frame
 from carry.market import timeframe_delta
+from carry.rules import settles_soon
 from hedge_leg.freqtrade_host import HedgedStrategy
-
-_HISTORY_H = 76  # of the parent's 72 h, with room for a candle that is missing
 
 
 class ChildStrategy(HedgedStrategy):
@@ -22,6 +23,7 @@ class ChildStrategy(HedgedStrategy):
     timeframe = "5m"
     parent_timeframe = "15m"
     startup_candle_count = 900  # 72 h of 5m candles and some
+    ignore_buying_expired_candle_after = 90  # seconds: a row is filled at the next open, in a bot, too
 
     @abstractmethod
     def decision_rule(self, parent: pd.DataFrame) -> "pd.Series[bool]":
@@ -38,7 +40,7 @@ class ChildStrategy(HedgedStrategy):
     def features_of(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Add the parent's features, as each close of the child knows them."""
         own = super().features_of(pair, candles)
-        past = self.leg.history(pair, candles, _HISTORY_H)
+        past = self.leg.history(pair, candles, history_h(self.child_rules(), self.timeframe))
         closes = candles["date"] + timeframe_delta(self.timeframe)
         parent = parent_columns(past.perp, past.spot, past.funding, self.parent_timeframe, closes)
         return pd.concat([own, parent.set_index(own.index)], axis=1)
@@ -50,3 +52,12 @@ class ChildStrategy(HedgedStrategy):
     def hold_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Hold as the parent's last closed candle says."""
         return self.parent_hold_rule(parent_frame(frame))
+
+    def confirm_trade_entry(self, pair: str, *args: Any, current_time: datetime, **kwargs: Any) -> bool:
+        """Keep a bot, which may be late, out of the quiet minutes before a settlement, too."""
+        quiet_s = self.child_rules().quiet_minutes * 60.0
+        if self.trading and quiet_s > 0:
+            seen = self.dp.get_analyzed_dataframe(pair, self.timeframe)[0]
+            if settles_soon(seen, self.timeframe, current_time, quiet_s):
+                return False
+        return super().confirm_trade_entry(pair, *args, current_time=current_time, **kwargs)

@@ -29,7 +29,7 @@ from freqtrade.strategy import IStrategy
 
 from carry.errors import CarryError
 from carry.market import CANDLE_COLUMNS, spot_symbol
-from carry.rules import ExitPolicy, ExitReason, fills_at_settlement
+from carry.rules import ExitPolicy, ExitReason, fills_at_settlement, settles_soon
 from hedge_leg.adapters.credentials import take_credentials
 from hedge_leg.config import HedgeLegConfig, read_config
 from hedge_leg.errors import HedgeError
@@ -220,7 +220,9 @@ class HedgedStrategy(IStrategy):
     ) -> bool:
         """Allow an entry only if both legs can be filled now. Never raises: freqtrade fails open."""
         try:
-            if side != "short" or (entry_tag == REENTRY_TAG and not self._just_rolled(pair, current_time)):
+            seen = self.dp.get_analyzed_dataframe(pair, self.timeframe)[0] if self.trading else pd.DataFrame()
+            rolled = entry_tag != REENTRY_TAG or self._just_rolled(pair, current_time)
+            if side != "short" or not rolled or settles_soon(seen, self.timeframe, current_time):
                 return False
             return self.leg.confirm_entry(pair, amount, rate, self.hedge.leverage, epoch_ms_of(current_time))
         except Exception:

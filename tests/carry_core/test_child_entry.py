@@ -5,10 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carry.child_entry import ChildRules, child_entry, parent_columns, parent_frame, resampled
+from carry.child_entry import (
+    ChildRules,
+    child_entry,
+    history_h,
+    parent_columns,
+    parent_frame,
+    resampled,
+)
 from carry.errors import UsageError
 from carry.features import FEATURE_COLUMNS, carry_features
 from carry.market import load_market
@@ -76,12 +83,36 @@ def test_the_parents_features_are_those_of_its_own_candles(
     assert (seen["close"].dropna() <= (perp["date"] + CHILD)[seen["close"].notna()]).all()
 
 
+@settings(deadline=None)
 @given(until=st.integers(300, 1700))
 def test_what_a_close_knows_does_not_change_later(
     market: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], until: int
 ) -> None:
     before, after = columns(market, until), columns(market)
     pd.testing.assert_frame_equal(before, after.iloc[:until], check_dtype=False)
+
+
+@pytest.mark.parametrize("bars", [36, 96])
+def test_a_bots_history_decides_the_last_row_as_all_of_the_past_does(
+    market: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], bars: int
+) -> None:
+    rules = ChildRules(bars=bars, pullback_bps=0.5)
+
+    def decides(first: pd.Timestamp, last: pd.Timestamp) -> bool:
+        perp, spot = (one[one["date"].between(first, last)].reset_index(drop=True) for one in market[:2])
+        funding = market[2][market[2]["date"] <= last]
+        known = parent_columns(perp, spot, funding, "15m", perp["date"] + CHILD)
+        rows = pd.concat([carry_features(perp, spot, funding, "5m"), known], axis=1)
+        decided = parent_frame(rows)["spread_zscore_72h"] > -1.5
+        return bool(child_entry(rows, decided, rules).iloc[-1])
+
+    dates = market[0]["date"]
+    told = [
+        (decides(dates.iloc[0], last), decides(last - pd.Timedelta(hours=history_h(rules, "5m")), last))
+        for last in dates.iloc[1300:1700:9]
+    ]
+    assert all(whole == short for whole, short in told)
+    assert len({whole for whole, _ in told}) == 2
 
 
 def test_recorded_slow_candles_are_the_fast_ones_put_together(recorded: Path) -> None:

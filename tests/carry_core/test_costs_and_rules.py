@@ -17,6 +17,7 @@ from carry.rules import (
     extreme_hold,
     fills_at_settlement,
     funding_hold,
+    settles_soon,
     spread_hold,
 )
 
@@ -133,3 +134,26 @@ def test_extreme_funding_needs_the_positive_side() -> None:
 def test_fills_at_a_settlement_are_avoided_only_where_they_can_be() -> None:
     frame = features(hours_to_settlement=[0.0, 1.0, 0.0, NAN], funding_interval_h=[8.0, 8.0, 1.0, NAN])
     assert fills_at_settlement(frame, 1.0).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("hours", "interval", "at", "lead_s", "soon"),
+    [
+        (1.0, 8.0, "15:59:44", 15.0, False),
+        (1.0, 8.0, "15:59:46", 15.0, True),
+        (1.0, 8.0, "16:00:30", 15.0, True),  # the row is old: it does not know this settlement
+        (1.0, 8.0, "15:49:59", 600.0, False),
+        (1.0, 8.0, "15:50:01", 600.0, True),
+        (0.0, 1.0, "15:00:01", 15.0, False),  # every candle settles: the row's own is over
+        (0.0, 1.0, "15:59:50", 15.0, True),
+        (NAN, NAN, "15:59:50", 15.0, False),
+    ],
+)
+def test_a_bot_that_is_late_does_not_enter_at_a_settlement(
+    hours: float, interval: float, at: str, lead_s: float, soon: bool
+) -> None:
+    frame = features(hours_to_settlement=[NAN, hours], funding_interval_h=[8.0, interval])
+    frame["date"] = pd.to_datetime(["2024-02-10 13:00", "2024-02-10 14:00"], utc=True)
+    now = pd.Timestamp(f"2024-02-10 {at}", tz="UTC").to_pydatetime()
+    assert settles_soon(frame, "1h", now, lead_s) is soon
+    assert not settles_soon(frame.iloc[:0], "1h", now, lead_s)
