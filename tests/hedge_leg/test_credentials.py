@@ -2,7 +2,7 @@
 
 import pytest
 
-from hedge_leg.adapters.credentials import Credentials, from_environment
+from hedge_leg.adapters.credentials import Credentials, from_environment, take_credentials
 from hedge_leg.errors import ConfigError
 
 OWN = {"FREQTRADE__HEDGE_LEG__KEY": "k1", "FREQTRADE__HEDGE_LEG__SECRET": "s1"}
@@ -29,6 +29,17 @@ def test_blocks_are_never_mixed() -> None:
 def test_no_block_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="set FREQTRADE__HEDGE_LEG__KEY"):
         from_environment({"FREQTRADE__HEDGE_LEG__KEY": "  "})
+
+
+def test_variables_that_are_there_and_empty_are_not_there() -> None:
+    """A copied docker/.env.example passes every variable on, empty where nothing was filled in."""
+    block = {"key": "", "secret": "", "password": " ", "mode": "live"}
+    assert take_credentials(block) is None
+    assert block == {"mode": "live"}
+    block = {"key": "k1", "secret": "s1", "password": ""}
+    assert take_credentials(block) == Credentials("k1", "s1")
+    with pytest.raises(ConfigError, match=r"hedge_leg\.secret is missing"):
+        take_credentials({"key": "k1", "secret": ""})
 
 
 def test_nothing_shows_a_secret() -> None:

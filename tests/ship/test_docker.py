@@ -24,7 +24,16 @@ SECRET = re.compile(r"KEY|SECRET|PASSWORD|JOURNAL_URL")
 PUBLISHED = {"paper-exchange-key", "paper-exchange-secret", "sqlite:///user_data/hedge_leg.paper.sqlite"}
 # minutes on a busy machine: part of `make docs-test`
 everything = pytest.mark.skipif(not os.environ.get("DOCS_TEST"), reason="run by make docs-test")
-SHELL = {"FREQTRADE__API_SERVER__PASSWORD": "pw-of-a-test", "FREQTRADE__API_SERVER__JWT_SECRET_KEY": "j" * 40}
+EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (DOCKER / ".env.example").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+# a copied example: compose passes what is left empty on, as empty variables
+SHELL = EXAMPLE | {
+    "FREQTRADE__API_SERVER__PASSWORD": "pw-of-a-test",
+    "FREQTRADE__API_SERVER__JWT_SECRET_KEY": "j" * 40,
+}
 
 
 def free_ports(count: int) -> list[int]:
@@ -65,17 +74,12 @@ def test_every_profile_is_there_and_starts_something() -> None:
 
 
 def test_secrets_come_from_the_environment_only() -> None:
-    example = dict(
-        line.split("=", 1)
-        for line in (DOCKER / ".env.example").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
-    assert not any(example.values())
+    assert not any(EXAMPLE.values())
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
             if SECRET.search(variable):
                 assert value is None or value in PUBLISHED, f"{name}: {variable}"
-                assert value is not None or variable in example, f"{variable} is not in .env.example"
+                assert value is not None or variable in EXAMPLE, f"{variable} is not in .env.example"
     assert "docker/.env" in (ROOT / ".gitignore").read_text().splitlines()
 
 

@@ -58,10 +58,10 @@ def take_credentials(block: MutableMapping[str, Any]) -> Credentials | None:
     """Take the keys out of the "hedge_leg" block, so that nothing that prints the block shows them.
 
     freqtrade merges FREQTRADE__HEDGE_LEG__KEY and its like into the configuration. Returns None when there
-    are none; ConfigError when only one of key and secret is there.
+    are none, or all are empty; ConfigError when only one of key and secret is there.
     """
-    found = {name: str(block.pop(name)) for name in map(str.lower, _FIELDS) if name in block}
-    if not found:
+    found = {name: str(block.pop(name)).strip() for name in map(str.lower, _FIELDS) if name in block}
+    if not any(found.values()):
         return None
     for name in ("key", "secret"):
         if not found.get(name):
