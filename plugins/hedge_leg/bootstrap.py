@@ -99,7 +99,9 @@ def live_engine(
     check_account(client, perp_client, host.pairs.items(), margin_mode=host.margin_mode)
     perp = CcxtPerpVenue(perp_client, clock, margin_mode=host.margin_mode)
     journal = open_journal(journal_url(settings, host.user_data, dry_run=False))
-    return _started(settings, journal, spot, perp, clock, notify)
+    engine = _started(settings, journal, spot, perp, clock, notify)
+    engine.shared_pot = spot.shares_money_with(perp_client)
+    return engine
 
 
 def operator_engine(
@@ -211,6 +213,6 @@ def guard_for(
         return None
     prices: dict[str, Prices] = {}
     memory = Memory(log, settings.guard.limits(), engine)
-    money = Money(engine, memory, prices, spot_px, account, quote, one_pot)
+    money = Money(engine, memory, prices, spot_px, account, quote, one_pot or engine.shared_pot)
     leverage, cost_bps = exact(settings.leverage), settings.costs.side_bps
     return Guard(engine, memory, money, *heard, spot_px, rows_of, leverage, cost_bps, adjusts)

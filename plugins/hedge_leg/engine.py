@@ -56,6 +56,7 @@ class Engine:
     lock: RLock = field(default_factory=RLock)
     broken: str = ""
     perp_closable: bool = True  # whether the perp venue takes our reduce-only orders (not in dry-run)
+    shared_pot: bool = False  # margin and spot are paid from one balance (OKX, Bybit)
     recovered: bool = False  # the carries of the last run have been reconciled
     perp_absent: dict[str, int] = field(default_factory=dict)  # version at which no unknown perp order exists
     perp_agreed_ms: dict[str, int] = field(default_factory=dict)  # when the exchange's position last agreed

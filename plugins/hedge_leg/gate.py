@@ -122,8 +122,12 @@ def _untradable(engine: Engine, plan: EntryPlan, rules: MarketRules, free_quote:
     if average is None or average > book.asks[0][0] * (1 + limit):
         return f"the spot book of {plan.symbol} does not fill {plan.qty} within {limit * 10_000} bps"
     cost = plan.qty * book.asks[0][0] * (1 + rules.fee_rate + engine.policy.retry_slippage)
+    payer, need = "the spot account", "the leg needs"
+    if engine.shared_pot:  # the perp is sold first, and its margin is gone then
+        cost += plan.qty * plan.px * (1 / plan.leverage + rules.fee_rate)
+        payer, need = "the account", "both legs need"
     if free_quote < cost:
-        return f"the spot account has {free_quote} {rules.quote} free, the leg needs {cost:.2f}"
+        return f"{payer} has {free_quote} {rules.quote} free, {need} {cost:.2f}"
     return ""
 
 

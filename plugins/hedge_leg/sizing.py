@@ -17,13 +17,15 @@ from hedge_leg.leg import Leg
 class Capital:
     """What there is, in quote: `total` over both legs, `tied_up` of it in open pairs.
 
-    `margin_free`, `spot_free`: what each account has free; None where one pot serves both legs.
+    `margin_free`, `spot_free`: what each account has free; None where one pot serves both legs. `pot_free`:
+    what a real pot has free, which freqtrade's own wallet does not know to pay for spot; None elsewhere.
     """
 
     total: float
     tied_up: float
     margin_free: float | None = None
     spot_free: float | None = None
+    pot_free: float | None = None
 
     @property
     def free(self) -> float:
@@ -67,6 +69,8 @@ def most_stake(settings: HedgeLegConfig, capital: Capital, leverage: float, shar
         stake = min(stake, capital.margin_free / kept)
     if capital.spot_free is not None:
         stake = min(stake, capital.spot_free / leverage / kept)
+    if capital.pot_free is not None:
+        stake = min(stake, settings.stake_for(capital.pot_free, leverage))
     return max(stake, 0.0)
 
 
@@ -85,4 +89,7 @@ def capital(
     if spot is None:
         return Capital(total, tied_up)
     margin_free = float(wallets.get_available_stake_amount())
+    engine = getattr(leg, "engine", None)
+    if engine is not None and engine.shared_pot:  # freqtrade's total is the pot's, without the coins
+        return Capital(total + spot[1] * ratio, tied_up, pot_free=min(margin_free, spot[0]))
     return Capital(total + sum(spot) * ratio, tied_up, margin_free, spot_free=spot[0])

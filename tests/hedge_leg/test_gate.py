@@ -119,6 +119,17 @@ def test_an_entry_is_refused_with_its_reason_and_announces_nothing(
     assert len(desk.journal.rows) == rows
 
 
+def test_an_entry_is_refused_where_one_balance_does_not_pay_for_both_legs() -> None:
+    desk = Desk()
+    desk.engine.shared_pot = True
+    desk.spot.cash["USDT"] = Decimal(150)  # enough for the spot of 100, not for a margin of 50 and the fees
+    verdict = announce(desk.engine, replace(OTHER, pair=PAIR))
+    assert not verdict.allowed
+    assert "both legs need 15" in verdict.reason
+    desk.spot.cash["USDT"] = Decimal(153)
+    assert announce(desk.engine, replace(OTHER, pair=PAIR)).allowed
+
+
 def test_an_empty_book_refuses_an_entry() -> None:
     desk = Desk()
     book = desk.spot.book(SYMBOL)

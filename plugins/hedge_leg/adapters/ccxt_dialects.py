@@ -80,6 +80,7 @@ class Dialect:
     `ended_kinds`; `perp_markets`: ccxt's word for the perps when markets are loaded;
     `perp_trade_kinds`: parameters of each request that together tell all trades of a perp.
     `fees(raw trade)`: amounts (paid positive) and coins of its fee where ccxt is wrong; None: ccxt's.
+    `one_wallet`: an account's spot and perps are paid from the same balance.
     `funding_fee`: a settlement's raw field, paid positive, that stands for ccxt's amount where that is not
     received positive; `funding_span(market id, first ms, last ms)`: parameters that limit a request of
     settlements to that market and time.
@@ -108,6 +109,7 @@ class Dialect:
     margin_mode_in_orders: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     needs_password: bool = False
+    one_wallet: bool = False
 
 
 def _forced_binance(info: Mapping[str, Any]) -> bool:
@@ -201,6 +203,7 @@ _DIALECTS = {
         # ccxt's default, an order as a list of one, loses `maxRetriesOnFailure`: it would be sent again
         options={"createOrder": "privatePostTradeOrder"},
         needs_password=True,
+        one_wallet=True,
     ),
     "bybit": Dialect(
         look_up=_by_link_id,
@@ -219,6 +222,7 @@ _DIALECTS = {
         forced=_forced_bybit,
         # without these ccxt asks for the account's kind first; `account_check` refuses all others
         options={"enableUnifiedMargin": False, "enableUnifiedAccount": True, "unifiedMarginStatus": 6},
+        one_wallet=True,
     ),
 }
 _DIALECTS["binanceusdm"] = _DIALECTS["binance"]

@@ -55,6 +55,11 @@ class CcxtSpotVenue:
         self._calls.read("markets", self._client.load_markets)
         self._rules_ms = self._tried_ms = clock.now_ms()
 
+    def shares_money_with(self, perp_client: Any) -> bool:
+        """Return whether a perp client trades on the same account, and its margin on the same balance."""
+        same = (perp_client.id, perp_client.apiKey) == (self._client.id, self._client.apiKey)
+        return same and self._dialect.one_wallet
+
     def rules(self, symbol: str) -> MarketRules:
         """Return the market's filters; ConfigError without such a market.
 
