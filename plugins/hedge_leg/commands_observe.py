@@ -75,7 +75,7 @@ def opportunities(
     url = existing(journal or journal_url(settings_of(read_files(config)), userdir, dry_run=True))
     table: list[dict[str, Any]] = []
     looks: list[dict[str, Any]] = []
-    to_list, seen = csv_file is not None or json_file is not None, 0
+    seen = 0
     with _log(url) as log, exported(csv_file, overwrite=overwrite) as export:
         spans = log.spans(Opportunity)
         wanted = [name for name in spans if pair in ("", name)]
@@ -83,10 +83,11 @@ def opportunities(
             found = _read(log, name, first_ms, last_ms, names)
             seen += len(found.looks)
             table += summary(found) if with_score else episodes(found.looks)
-            listed = rows(found) if to_list else []
+            if csv_file is not None:
+                export(rows(found))
+            if json_file is not None:
+                looks += rows(found)
             del found
-            export(listed)
-            looks += listed if json_file is not None else []
         if not seen:
             raise _nothing(pair, spans)
         before_ms = None if last_ms is None else last_ms - 1
@@ -153,17 +154,20 @@ def _nothing(pair: str, spans: Mapping[str, tuple[int, int]]) -> NothingRecorded
 
 
 @contextmanager
-def exported(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+def exported(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[Iterable[dict[str, Any]]], None]]:
     """Give a function that writes rows to a CSV file, which is there whole or not at all; None: nowhere."""
     if path is None:
         yield lambda _rows: None
         return
     with whole_file("--export", path, overwrite=overwrite) as file:
-        writer = csv.writer(file)
+        writer, headed = csv.writer(file), False
 
-        def write(found: list[dict[str, Any]]) -> None:
-            if found and not file.tell():
-                writer.writerow(found[0])
-            writer.writerows([written(value) for value in row.values()] for row in found)
+        def write(found: Iterable[dict[str, Any]]) -> None:
+            nonlocal headed
+            for row in found:
+                if not headed:
+                    writer.writerow(row)
+                headed = True
+                writer.writerow([written(value) for value in row.values()])
 
         yield write

@@ -1,7 +1,7 @@
 """What an observer's records say: episodes of one decision, scores by horizon, rows for files."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -47,18 +47,16 @@ def scored(looks: Iterable[Opportunity], settled: Iterable[Settlement], horizons
     paid: dict[str, list[Settlement]] = {}
     for settlement in settled:
         paid.setdefault(settlement.pair, []).append(settlement)
-    rows: list[tuple[Opportunity, dict[str, Score | None]]] = [
-        (one, {}) for found in by_pair.values() for one in found
-    ]
+    looked = [one for found in by_pair.values() for one in found]
+    order = sorted(range(len(looked)), key=lambda at: (looked[at].at_ms, looked[at].pair))
+    scores: dict[str, tuple[Score | None, ...]] = {}
     for name in horizons:
-        ms, at = horizon_ms(name), 0
-        for pair, found in by_pair.items():
-            for result in score(found, paid.get(pair, []), ms):
-                rows[at][1][name] = result
-                at += 1
-    rows.sort(key=lambda row: (row[0].at_ms, row[0].pair))
-    looked = tuple(one for one, _ in rows)
-    return Scored(looked, {name: tuple(found[name] for _, found in rows) for name in horizons})
+        ms = horizon_ms(name)
+        results = [
+            result for pair, found in by_pair.items() for result in score(found, paid.get(pair, []), ms)
+        ]
+        scores[name] = tuple(results[at] for at in order)
+    return Scored(tuple(looked[at] for at in order), scores)
 
 
 def episodes(looks: Iterable[Opportunity]) -> list[dict[str, Any]]:
@@ -165,10 +163,9 @@ def _means(looks: int, known: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def rows(found: Scored) -> list[dict[str, Any]]:
-    """Return a flat row for every look: figures by their names, scores as `name_3d`."""
+def rows(found: Scored) -> Iterator[dict[str, Any]]:
+    """Yield a flat row for every look: figures by their names, scores as `name_3d`."""
     names = [one.name for one in fields(Figures)]
-    made = []
     for at, one in enumerate(found.looks):
         row: dict[str, Any] = {"time": shown_time(one.at_ms), "at_ms": one.at_ms, "pair": one.pair}
         row |= {name: getattr(one, name) for name in _ABOUT}
@@ -179,8 +176,7 @@ def rows(found: Scored) -> list[dict[str, Any]]:
             row |= {
                 f"{name}_{horizon}": None if result is None else getattr(result, name) for name in _SCORED
             }
-        made.append(row)
-    return made
+        yield row
 
 
 def shown_time(at_ms: int) -> str:
