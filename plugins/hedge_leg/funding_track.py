@@ -15,7 +15,7 @@ from hedge_leg.ports import FundingMarket
 
 KEPT = 200  # settlements in memory, beside the newest batch: a long stop may bring more at once
 _FIRST_LOOK_MS = 30 * DAY_MS
-_LAG_MS = 120_000  # how late a settlement may be listed
+_LAG_MS = 900_000  # how late a settlement may be listed; later it is taken for none
 _USUAL_MS = 8 * HOUR_MS
 
 

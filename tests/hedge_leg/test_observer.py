@@ -228,6 +228,20 @@ def test_an_interval_that_is_shortened_on_the_way_is_followed_before_its_first_s
     assert [one.at_ms for one in fresh] == [seen.last_ms] == [AT_MS + 4 * HOUR_MS]
 
 
+def test_a_history_that_lags_by_minutes_at_a_start_is_waited_for_and_one_that_never_comes_is_not() -> None:
+    clock = FakeClock(AT_MS + 10 * LATER_MS)
+    market = Market(clock, [AT_MS + number * EIGHT_MS for number in range(-3, 3)], lag_ms=12 * LATER_MS)
+    track = FundingTrack(market, PAIR)
+    seen, _ = track.look(clock.at_ms)
+    assert (seen.interval_ms, seen.due) == (EIGHT_MS, True)  # no score may count on a span without it
+    clock.at_ms += 3 * LATER_MS
+    seen, fresh = track.look(clock.at_ms)
+    assert (seen.last_ms, seen.due, len(fresh)) == (AT_MS, False, 1)
+    market.stamps.remove(AT_MS)  # the venue has doubled its interval
+    seen, _ = FundingTrack(market, PAIR).look(AT_MS + 20 * LATER_MS)
+    assert (seen.interval_ms, seen.due) == (2 * EIGHT_MS, False)
+
+
 def test_a_start_in_the_seconds_after_a_settlement_that_is_not_listed_yet_waits_for_it() -> None:
     clock = FakeClock(AT_MS + 5_000)
     market = Market(clock, [AT_MS + number * EIGHT_MS for number in range(-3, 3)], lag_ms=20_000)
