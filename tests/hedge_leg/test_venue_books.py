@@ -106,3 +106,22 @@ def test_okx_funding_is_asked_for_the_pair_and_the_span_so_that_none_is_cut_off(
     told = perp(Fake("okx", {BILLS: bills})).funding_since(PAIR, NOW_MS - 149 * hour_ms)
     assert len(told) == 150
     assert sum(paid.amount for paid in told) == D(75)
+
+
+def test_bybit_balance_is_free_of_what_positions_and_orders_hold_where_it_does_not_say_so_itself() -> None:
+    coin = {"coin": "USDT", "walletBalance": "1000", "locked": "50", "totalPositionIM": "200", "equity": "1010"}
+    coin |= {"totalOrderIM": "10", "availableToWithdraw": "", "borrowAmount": "0", "accruedInterest": "0"}
+    bought = coin | {"coin": "BTC", "walletBalance": "0.5", "locked": "0"}
+    bought |= {"totalPositionIM": "0", "totalOrderIM": "0"}
+    wallet = {"list": [{"accountType": "UNIFIED", "coin": [coin, bought]}]}
+    spot = CcxtSpotVenue(client(Fake("bybit", {"/v5/account/wallet-balance": wallet})), FakeClock(NOW_MS))
+    assert spot.balances() == {"USDT": (D(740), D(1000)), "BTC": (D("0.5"), D("0.5"))}
+
+
+def test_okx_balance_is_what_is_available_of_the_account() -> None:
+    usdt = {"ccy": "USDT", "eq": "1000.5", "cashBal": "1000", "availEq": "700", "availBal": "699"}
+    usdt |= {"frozenBal": "300", "isoEq": "100"}
+    btc = {"ccy": "BTC", "eq": "0.5", "cashBal": "0.5", "availEq": "", "availBal": "0.4", "frozenBal": "0.1"}
+    account = [{"uTime": str(NOW_MS), "details": [usdt, btc]}]
+    spot = CcxtSpotVenue(client(Fake("okx", {"/api/v5/account/balance": account})), FakeClock(NOW_MS))
+    assert spot.balances() == {"USDT": (D(700), D("1000.5")), "BTC": (D("0.4"), D("0.5"))}
