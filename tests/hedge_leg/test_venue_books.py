@@ -108,8 +108,9 @@ def test_okx_funding_is_asked_for_the_pair_and_the_span_so_that_none_is_cut_off(
     assert sum(paid.amount for paid in told) == D(75)
 
 
-def test_bybit_balance_is_free_of_what_positions_and_orders_hold_where_it_does_not_say_so_itself() -> None:
-    coin = {"coin": "USDT", "walletBalance": "1000", "locked": "50", "totalPositionIM": "200", "equity": "1010"}
+def test_bybit_balance_is_free_of_what_positions_and_orders_hold() -> None:
+    coin = {"coin": "USDT", "walletBalance": "1000", "locked": "50", "totalPositionIM": "200"}
+    coin |= {"equity": "1010"}
     coin |= {"totalOrderIM": "10", "availableToWithdraw": "", "borrowAmount": "0", "accruedInterest": "0"}
     bought = coin | {"coin": "BTC", "walletBalance": "0.5", "locked": "0"}
     bought |= {"totalPositionIM": "0", "totalOrderIM": "0"}
