@@ -64,7 +64,9 @@ class ExecutionConfig(BaseModel):
         default=0.002, gt=0, le=0.1, description="difference of the legs that is traded, of the short"
     )
     cool_down_sec: float = Field(
-        default=3_600, ge=60, description="no entry on a pair after a rollback or halt"
+        default=3_600,
+        ge=60,
+        description="no entry on a pair after a rollback or halt; doubled each time, up to a day",
     )
     max_unhedged_sec: float = Field(
         default=120, ge=10, le=3_600, description="the bound: entry notional x so many seconds, then an alarm"

@@ -5,6 +5,7 @@ could not be read refuses.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,8 @@ from hedge_leg.core.states import Mode, SpotLeg, State
 from hedge_leg.engine import Engine
 from hedge_leg.errors import HedgeError, JournalError, VenueUnavailable
 
+_DAY_MS = 24 * 3_600_000
+_SERIES_MS = 2 * _DAY_MS  # troubles further apart have nothing to do with each other
 BY_HAND = "force_exit"  # freqtrade's reason of an exit that a person asked for: it does not wait
 OBSERVED = "observer mode: recorded, not entered"  # the only refusal of what would have been opened
 
@@ -99,12 +102,34 @@ def _unsettled(engine: Engine, pair: str) -> str:
             return f"carry {carry.carry_id} has an order whose fate is not known yet"
         if carry.facts.pair == pair:
             return f"{pair} has carry {carry.carry_id}, which is {carry.state}: {carry.why or 'open'}"
-    now_ms = engine.clock.now_ms()
-    for carry in engine.carries.values():
-        until_ms = carry.closed.cool_down_until_ms if carry.closed is not None else 0
-        if carry.announced is not None and carry.facts.pair == pair and until_ms > now_ms:
-            return f"{pair} cools down for {(until_ms - now_ms) / 1000:.0f} s after: {carry.why}"
-    return ""
+    ended = [one for one in engine.carries.values() if one.announced is not None and one.closed is not None]
+    until_ms, why = _cools_until([one for one in ended if one.facts.pair == pair])
+    left_ms = until_ms - engine.clock.now_ms()
+    return f"{pair} cools down for {left_ms / 1000:.0f} s after: {why}" if left_ms > 0 else ""
+
+
+def _cools_until(ended: Sequence[Carry]) -> tuple[int, str]:
+    """Return until when (ms) a pair is not opened, and why, from its ended carries, oldest first.
+
+    Each trouble costs both legs' fees: the cool-down doubles with every one that follows another within two
+    days, up to a day. A carry that left in order ends the series.
+    """
+    until_ms, why, series, before_ms = 0, "", 0, 0
+    for carry in ended:
+        end = carry.closed
+        assert end is not None
+        pause_ms = end.cool_down_until_ms - end.at_ms
+        if not carry.perp:  # never opened: free, and says nothing of the pair
+            ends_ms = end.cool_down_until_ms
+        elif pause_ms <= 0:
+            series, ends_ms = 0, 0
+        else:
+            series = series + 1 if end.at_ms - before_ms <= _SERIES_MS else 1
+            before_ms = end.at_ms
+            ends_ms = end.at_ms + max(pause_ms, min(pause_ms * 2 ** (series - 1), _DAY_MS))
+        if ends_ms > until_ms:
+            until_ms, why = ends_ms, carry.why
+    return until_ms, why
 
 
 def _untradable(engine: Engine, plan: EntryPlan, rules: MarketRules, free_quote: Decimal) -> str:

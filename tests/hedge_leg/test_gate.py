@@ -194,6 +194,55 @@ def test_dust_that_somebody_swept_away_is_not_counted_on() -> None:
     assert (desk.carry.facts.inherited_qty, desk.carry.facts.base_before) == (ZERO, ZERO)
 
 
+def rolled_back(desk: Desk) -> None:
+    """Open a pair whose spot is refused: the perp is closed again."""
+    desk.spot.script.extend([Answer.REFUSE, Answer.REFUSE])
+    desk.enter()
+    desk.trades[-1].open = False
+    desk.loop(40)
+    assert desk.carry.closed is not None
+    assert desk.carry.rollbacks == 1
+
+
+def waited_h(desk: Desk) -> float:
+    """Return the hours from the end of the last carry until a new one is allowed."""
+    assert desk.carry.closed is not None
+    ended_ms = desk.carry.closed.at_ms
+    while "cools down" in desk.announce().reason:
+        desk.loop(1, 300_000)
+    return (desk.clock.now_ms() - ended_ms) / 3_600_000
+
+
+def test_a_pair_that_is_rolled_back_again_and_again_cools_down_longer_each_time_up_to_a_day() -> None:
+    desk, hours = Desk(), []
+    for _ in range(7):
+        rolled_back(desk)
+        hours.append(waited_h(desk))
+        desk.loop(30)  # what was announced by asking ends: no perp order followed
+        assert desk.carry.closed is not None
+        desk.loop(30)
+    assert hours == pytest.approx([1, 2, 4, 8, 16, 24, 24], abs=0.1)
+
+
+def test_a_pair_that_was_held_in_order_starts_with_the_short_cool_down_again() -> None:
+    desk = Desk()
+    rolled_back(desk)
+    assert waited_h(desk) == pytest.approx(1, abs=0.1)
+    desk.loop(60)
+    active(desk)
+    desk.leave()
+    rolled_back(desk)
+    assert waited_h(desk) == pytest.approx(1, abs=0.1)
+
+
+def test_troubles_that_lie_days_apart_do_not_add_up() -> None:
+    desk = Desk()
+    rolled_back(desk)
+    desk.loop(1, 72 * 3_600_000)
+    rolled_back(desk)
+    assert waited_h(desk) == pytest.approx(1, abs=0.1)
+
+
 # Exit
 
 
