@@ -4,7 +4,6 @@ Both answer with a verdict and its reason; a refused exit tells the user why. En
 could not be read refuses.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from decimal import Decimal
 
 from hedge_leg.core import events as ev
 from hedge_leg.core.amounts import ZERO, lots_down
-from hedge_leg.core.carry import Carry
+from hedge_leg.core.carry import Carry, new_carry_id
 from hedge_leg.core.decide import joint_legs
 from hedge_leg.core.market import MarketRules, average_px
 from hedge_leg.core.plan import Sight
@@ -241,10 +240,3 @@ def remainder(engine: Engine, base: str) -> tuple[Decimal, Decimal]:
                 qty += carry.closed.dust_qty
                 cost += carry.closed.dust_cost
     return max(qty, ZERO), max(cost, ZERO) if qty > 0 else ZERO
-
-
-def new_carry_id(base: str, pair: str, at_ms: int, number: int) -> str:
-    """Return a short id that is the same for the same announcement: coin and eight hex digits."""
-    digest = hashlib.sha256(f"{pair}|{at_ms}|{number}".encode()).hexdigest()[:8]
-    coin = "".join(letter for letter in base.upper() if letter.isascii() and letter.isalnum())[:8]
-    return f"{coin or 'X'}{digest}"

@@ -20,8 +20,9 @@ from hedge_leg.doubles import Doubles
 from hedge_leg.effects import LOOK_BACK_MS, close_perp, perp_filled
 from hedge_leg.engine import Engine, HostPair
 from hedge_leg.errors import HedgeError, IllegalTransition, VenueUnavailable
-from hedge_leg.late_facts import GRACE_MS, LateFacts
+from hedge_leg.late_facts import LateFacts
 from hedge_leg.ports import PerpOrder
+from hedge_leg.strangers import Strangers
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +62,13 @@ class Watch:
     _next: dict[str, int] = field(default_factory=dict)
     _doubles: Doubles = field(init=False)
     _late: LateFacts = field(init=False)
+    _strangers: Strangers = field(init=False)
 
     def __post_init__(self) -> None:
-        """Look for doubled orders and late facts in the same engine."""
+        """Look for doubled orders, late facts and strangers in the same engine."""
         self._doubles = Doubles(self.engine)
         self._late = LateFacts(self.engine)
+        self._strangers = Strangers(self.engine)
 
     def tick(self, hosts: Mapping[str, HostTrade]) -> None:
         """Do one loop. `hosts`: freqtrade's trade per pair, of pairs that have one or had one for a carry."""
@@ -78,8 +81,8 @@ class Watch:
             if self._due("perp", self.perp_interval_ms):
                 for carry in engine.alive():
                     self._guarded(carry, self._watch_perp)
-                for carry in self._lately_closed():
-                    self._guarded(carry, self._watch_stranger)
+                for carry in self._strangers.due():
+                    self._guarded(carry, self._strangers.watch)
             self._act()
             if self._due("books", self.books_interval_ms):
                 self._late.turn(lambda carry: self._guarded(carry, self.settle))
@@ -96,6 +99,8 @@ class Watch:
                 engine.load()
             for carry in engine.alive():
                 self._guarded(carry, self._watch_perp)
+            for carry in self._strangers.due():
+                self._guarded(carry, self._strangers.watch)
             self._act()
             self._ring()
 
@@ -128,22 +133,6 @@ class Watch:
             if sight is not None and exceeds_bound(carry, sight, engine.policy):
                 text = f"unhedged beyond the bound of {engine.policy.max_unhedged_s} s"
                 engine.alarm(carry, "unhedged-bound", text)
-
-    def _lately_closed(self) -> list[Carry]:
-        """Return the last carry of each pair that has no living one, for a while after its end."""
-        last = {carry.facts.pair: carry for carry in self.engine.carries.values() if carry.announced}
-        since_ms = self.engine.clock.now_ms() - GRACE_MS
-        return [one for one in last.values() if one.closed is not None and one.closed.at_ms >= since_ms]
-
-    def _watch_stranger(self, carry: Carry) -> None:
-        """Alarm when a pair has a position after its carry ended: an order may have arrived very late."""
-        engine, now_ms = self.engine, self.engine.clock.now_ms()
-        short = engine.perp.short_qty(carry.facts.pair)
-        seen, since_ms = self._suspects.get(carry.carry_id, (short, now_ms))
-        self._suspects[carry.carry_id] = (short, since_ms if seen == short else now_ms)
-        if short and seen == short and now_ms - since_ms >= engine.policy.grace_ms:
-            text = f"a position of {-short} that no carry holds: close it by hand"
-            engine.alarm(carry, f"stranger-{short}", text)
 
     def _take_over(self, carry: Carry, host: HostTrade | None) -> None:
         """Journal freqtrade's fills that are not there yet, and whether it still knows the trade."""
@@ -238,7 +227,7 @@ class Watch:
             logger.warning("spot balances not known now: %s", error)
             return
         try:
-            self._doubles.watch(totals, [*living, *self._lately_closed()])
+            self._doubles.watch(totals, [*living, *self._strangers.lately_closed()])
         except VenueUnavailable as error:
             logger.warning("spot orders not known now: %s", error)
             return

@@ -4,6 +4,7 @@ Facts are kept under the outside's own keys (order id, trade id, settlement), so
 twice, late or out of order leaves the carry as it was. Quantities and P&L are queries over the facts.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
@@ -122,3 +123,10 @@ class Carry:
     def adopted(self) -> bool:
         """Return whether freqtrade knows none of the carry's perp orders."""
         return bool(self.perp) and all(one.source is not ev.PerpSource.HOST for one in self.perp.values())
+
+
+def new_carry_id(base: str, pair: str, at_ms: int, number: int) -> str:
+    """Return a short id that is the same for the same announcement: coin and eight hex digits."""
+    digest = hashlib.sha256(f"{pair}|{at_ms}|{number}".encode()).hexdigest()[:8]
+    coin = "".join(letter for letter in base.upper() if letter.isascii() and letter.isalnum())[:8]
+    return f"{coin or 'X'}{digest}"

@@ -13,6 +13,8 @@ from hedge_leg.simulation.perp import PerpDeal, PerpExchange
 _LATENCY_MS = 60
 _TIME_OUT_MS = 3_000
 _STALE_MS = 2_000
+_SOON_MS = _TIME_OUT_MS + 1_500
+_LONG_AFTER_MS = 120_000  # long after everybody has denied the order
 CLOSE_FAULTS: Options = (
     ("answer lost", 4),
     ("request lost", 3),
@@ -27,6 +29,7 @@ HOST_FAULTS: Options = (
     ("answer lost", 5),
     ("request lost", 3),
     ("delayed acceptance", 3),
+    ("accepted long after", 2),
     ("refused", 3),
     ("partial, rest later", 5),
     ("partial, expired", 4),
@@ -121,8 +124,9 @@ class SimPerp:
             raise self._host_error()
         if fault == "refused":
             raise HostRefused("Margin is insufficient.")
-        if fault == "delayed acceptance":
-            self._later(lambda: self._take(pair, qty, "", "", reduce_only=reduce_only))
+        if fault in ("delayed acceptance", "accepted long after"):
+            most_ms = _SOON_MS if fault == "delayed acceptance" else _LONG_AFTER_MS
+            self._later(lambda: self._take(pair, qty, "", "", reduce_only=reduce_only), most_ms)
             raise self._host_error()
         try:
             deal = self._take(pair, qty, "", fault, reduce_only=reduce_only)
@@ -159,8 +163,8 @@ class SimPerp:
             self.truth.fill(deal, self.truth.markets[deal.pair].perp_lot)
         self.truth.end(deal)
 
-    def _later(self, happening: Callable[[], object]) -> None:
-        late_ms = self.choices.stream("perp.late").randrange(100, _TIME_OUT_MS + 1_500)
+    def _later(self, happening: Callable[[], object], most_ms: int = _SOON_MS) -> None:
+        late_ms = self.choices.stream("perp.late").randrange(100, most_ms)
 
         def happen() -> None:
             try:
