@@ -12,9 +12,9 @@ from hedge_leg.adapters.account_check import check_account
 from hedge_leg.adapters.ccxt_dialects import ClientIds, dialect_of
 from hedge_leg.adapters.ccxt_perp import CcxtPerpVenue
 from hedge_leg.adapters.ccxt_venue import CcxtSpotVenue
+from hedge_leg.core.carry import new_carry_id
 from hedge_leg.core.orders import OrderIntent, Purpose, Side, client_order_id
 from hedge_leg.errors import ConfigError, OutcomeUnknown, VenueRefused, VenueUnavailable
-from hedge_leg.gate import new_carry_id
 from tests.hedge_leg.fakes import FakeClock
 from tests.hedge_leg.okx_bybit import BYBIT_KEY, NOW_MS, OKX_ACCOUNT, Fake, client, okx
 
