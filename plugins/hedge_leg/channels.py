@@ -41,16 +41,32 @@ def open_channels(strategy: Any) -> None:
     for name in silent_channels(strategy.config):
         logger.warning("no alarm will reach %s: set %s.allow_custom_messages to true", name, name)
     send = strategy.dp.send_msg
+    manager = getattr(strategy.dp, "_DataProvider__rpc", None)
 
     def send_msg(message: str, *, always_send: bool = False) -> None:
         send(spoken(message), always_send=always_send)
+        if manager is not None:
+            _hand_over(manager, strategy.dp._msg_queue)
 
     strategy.dp.send_msg = send_msg
-    manager = getattr(strategy.dp, "_DataProvider__rpc", None)
     for module in getattr(manager, "registered_modules", ()):
         if module.name in _POSTING and not isinstance(module._send_msg, Postbox):
             module._send_msg = Postbox(module.name, module._send_msg)
             module.cleanup = module._send_msg.close
+
+
+def _hand_over(manager: Any, waiting: Any) -> None:
+    """Give the channels what waits, now: freqtrade does so only at the end of a complete loop.
+
+    An alarm must leave after `/stop`, and while an exchange that does not answer ends every loop early. No
+    channel blocks: Telegram and the API have threads, the others post by a `Postbox`.
+    """
+    try:
+        manager.process_msg_queue(waiting)
+    except IndexError:  # freqtrade's loop took the last one at the same moment
+        return
+    except Exception as error:  # a channel that is being closed
+        logger.error("a channel does not take messages: %s", type(error).__name__)
 
 
 class Postbox(logging.Filter):

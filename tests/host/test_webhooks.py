@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from freqtrade.enums import State as Running
 
 from hedge_leg.channels import Postbox, silent_channels
 from hedge_leg.core.states import State
@@ -123,6 +124,19 @@ def test_each_step_of_a_carry_is_told_in_one_line_without_a_secret(tmp_path: Pat
         *(" is opening", " is hedged", " is closed")
     ]
     assert not any("\n" in text or REHEARSAL.secret in text or REHEARSAL.key in text for text in told)
+
+
+def test_an_alarm_leaves_at_once_while_freqtrades_loop_does_not_run(tmp_path: Path) -> None:
+    with listening() as (url, bodies), world(tmp_path, webhook=template("slack", url)) as made:
+        opened(made)
+        made.bot.state = Running.STOPPED  # type: ignore[union-attr] # as by /stop
+        made.exchange.post("hand", {"venue": "perp", "symbol": "BTCUSDT", "side": "SELL", "qty": "0.1"})
+        for _ in range(12):
+            made.advance(10)
+            made.leg.watch.tick_alone()
+        assert made.carry().state is State.HALTED
+        assert postbox(made).drain(30)
+    assert any("HALTED" in body["text"] for body in bodies)
 
 
 def test_steps_can_be_switched_off(tmp_path: Path) -> None:
