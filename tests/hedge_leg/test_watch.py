@@ -64,16 +64,6 @@ def test_an_entry_order_that_still_works_on_the_exchange_is_neither_adopted_nor_
     assert desk.flat()
 
 
-def test_a_lost_entry_that_shows_up_after_its_carry_ended_rings() -> None:
-    desk = Desk()
-    assert desk.announce().allowed
-    desk.loop(3)
-    assert desk.carry.closed is not None
-    desk.perp.trade(-ONE)
-    desk.loop(4)
-    assert any("position of -1" in bell for bell in desk.bells)
-
-
 def test_a_lost_exit_is_found_and_the_carry_ends() -> None:
     desk = Desk()
     active(desk)

@@ -46,14 +46,18 @@ def simulate_many(
 
 
 def _run_batch(work: tuple[tuple[int, ...], int | None]) -> Report:
-    logging.disable(logging.CRITICAL)  # the faults are on purpose
     seeds, steps = work
     part = Report(len(seeds))
-    for seed in seeds:
-        outcome = simulate_one(seed, steps)
-        part.tally.counts.update(outcome.tally.counts)
-        if outcome.broken:
-            part.broken.append(outcome)
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # the faults are on purpose
+    try:
+        for seed in seeds:
+            outcome = simulate_one(seed, steps)
+            part.tally.counts.update(outcome.tally.counts)
+            if outcome.broken:
+                part.broken.append(outcome)
+    finally:
+        logging.disable(before)
     return part
 
 
