@@ -38,13 +38,13 @@ class ChildRules:
     quiet_minutes: float = 0.0
 
 
-def history_h(rules: ChildRules, child: str) -> int:
-    """Return how many hours of candles decide a row as all of the past does.
+def history_h(bars: int, child: str) -> int:
+    """Return how many hours of candles decide a row as all of the past does, for a window of so many bars.
 
     The parent's 72 h, the window before it, in which a run of decisions has to be seen to begin, and room for
     candles that are missing.
     """
-    window = timeframe_delta(child) * rules.bars / pd.Timedelta(1, unit="h")
+    window = timeframe_delta(child) * bars / pd.Timedelta(1, unit="h")
     return ZSCORE_HOURS + _ROOM_H + math.ceil(window)
 
 

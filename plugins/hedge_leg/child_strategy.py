@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from carry.child_entry import ChildRules, child_entry, history_h, parent_columns, parent_frame
+from carry.errors import UsageError
 from carry.market import timeframe_delta
 from carry.rules import settles_soon
 from hedge_leg.freqtrade_host import HedgedStrategy
@@ -23,6 +24,7 @@ class ChildStrategy(HedgedStrategy):
     timeframe = "5m"
     parent_timeframe = "15m"
     startup_candle_count = 900  # 72 h of 5m candles and some
+    most_child_bars = 96  # 8 h: how wide a window a bot's history reaches back for
     ignore_buying_expired_candle_after = 90  # seconds: a row is filled at the next open, in a bot, too
 
     @abstractmethod
@@ -40,14 +42,17 @@ class ChildStrategy(HedgedStrategy):
     def features_of(self, pair: str, candles: pd.DataFrame) -> pd.DataFrame:
         """Add the parent's features, as each close of the child knows them."""
         own = super().features_of(pair, candles)
-        past = self.leg.history(pair, candles, history_h(self.child_rules(), self.timeframe))
+        past = self.leg.history(pair, candles, history_h(self.most_child_bars, self.timeframe))
         closes = candles["date"] + timeframe_delta(self.timeframe)
         parent = parent_columns(past.perp, past.spot, past.funding, self.parent_timeframe, closes)
         return pd.concat([own, parent.set_index(own.index)], axis=1)
 
     def entry_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
-        """Execute the parent's decision."""
-        return child_entry(frame, self.decision_rule(parent_frame(frame)), self.child_rules())
+        """Execute the parent's decision. UsageError: a window wider than the history that a bot reads."""
+        rules = self.child_rules()
+        if rules.bars > self.most_child_bars:
+            raise UsageError(f"child_bars {rules.bars}: at most most_child_bars ({self.most_child_bars})")
+        return child_entry(frame, self.decision_rule(parent_frame(frame)), rules)
 
     def hold_rule(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Hold as the parent's last closed candle says."""

@@ -1,12 +1,9 @@
 """Positions of pairs whose carry has ended: an entry that arrived very late, or somebody else's.
 
 freqtrade's entry (or addition) is taken as not placed once position and orders have denied it for the grace
-time. Should the exchange fill it later still, the perp would be naked: that one order is taken over by a carry
-of its own and closed reduce-only; what has been closed or liquidated before it was seen is booked. Any other
-position is alarmed and left alone.
+time. Should the exchange fill it later still, the perp would be naked: that one order is taken over by a
+carry of its own and closed reduce-only. Any other position is alarmed and left alone.
 """
-
-from collections.abc import Sequence
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -14,7 +11,7 @@ from decimal import Decimal
 from hedge_leg.core import events as ev
 from hedge_leg.core.amounts import ZERO
 from hedge_leg.core.carry import Carry, new_carry_id
-from hedge_leg.core.reconcile import asked_for, lost_perp_orders
+from hedge_leg.core.reconcile import SKEW_MS, asked_for, lost_perp_orders
 from hedge_leg.effects import LOOK_BACK_MS, perp_filled
 from hedge_leg.engine import Engine
 from hedge_leg.late_facts import FORGOTTEN_MS, GRACE_MS
@@ -31,7 +28,6 @@ class Strangers:
     engine: Engine
     _next_all_ms: int = 0
     _seen: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
-    _audited_ms: dict[str, int] = field(default_factory=dict)
 
     def lately_closed(self, within_ms: int = GRACE_MS) -> list[Carry]:
         """Return the last carry of each pair that has no living one, for a while after its end."""
@@ -53,54 +49,58 @@ class Strangers:
         short = engine.perp.short_qty(carry.facts.pair)
         seen, since_ms = self._seen.get(carry.carry_id, (short, now_ms))
         self._seen[carry.carry_id] = (short, since_ms if seen == short else now_ms)
-        if seen != short or now_ms - since_ms < engine.policy.grace_ms or not (short or self._audit(carry)):
+        if not short or seen != short or now_ms - since_ms < engine.policy.grace_ms:
             return
-        late = self._late_orders(carry, short)
-        if late:
-            self._take_over(carry, late)
-        elif short:
+        late = self._late_order(carry, short)
+        if late is None:
             text = f"a position of {-short} that no carry holds: close it by hand"
             engine.alarm(carry, f"stranger-{short}", text)
+        else:
+            self._take_over(carry, late)
 
-    def _audit(self, carry: Carry) -> bool:
-        """Return whether the orders of a flat pair are to be read: now and then, until no order can come."""
-        assert carry.closed is not None
-        now_ms, end_ms = self.engine.clock.now_ms(), carry.closed.at_ms
-        read_ms = self._audited_ms.get(carry.carry_id, end_ms)
-        if read_ms > end_ms + GRACE_MS or now_ms - read_ms < _ALL_MS:
-            return False
-        self._audited_ms[carry.carry_id] = now_ms
-        return True
+    def _late_order(self, carry: Carry, short: Decimal) -> PerpOrder | None:
+        """Return the entry or addition freqtrade had ordered if it, and nothing else, is the position."""
+        engine, pair = self.engine, carry.facts.pair
+        ended = [
+            one
+            for one in engine.carries.values()
+            if one.announced and one.facts.pair == pair and one.closed and self._may_come(one, carry)
+        ]
+        first = min(ended, key=lambda one: one.began_ms)
+        orders = engine.perp.orders_since(pair, first.began_ms - LOOK_BACK_MS)
+        lost = lost_perp_orders(first, orders, {*engine.perp_of_others(first), *first.perp})
+        if len(lost) != 1 or lost[0].open or lost[0].reduce_only or -lost[0].qty != short:
+            return None
+        return lost[0] if any(_expected(one, lost[0]) for one in ended) else None
 
-    def _late_orders(self, carry: Carry, short: Decimal) -> Sequence[PerpOrder]:
-        """Return the order freqtrade had given, if it and what closed it, and nothing else, is the position."""
-        assert carry.closed is not None
-        orders = self.engine.perp.orders_since(carry.facts.pair, carry.began_ms - LOOK_BACK_MS)
-        lost = lost_perp_orders(carry, orders, self.engine.perp_of_others(carry))
-        lost.sort(key=lambda order: (order.created_ms, order.qty > 0))
-        if not lost or any(order.open for order in lost) or -sum((one.qty for one in lost), ZERO) != short:
-            return ()
-        entry, rest = lost[0], lost[1:]
-        if entry.reduce_only or entry.created_ms > carry.closed.at_ms + GRACE_MS or (rest and short):
-            return ()
-        if carry.perp:
-            return lost if asked_for(carry, -entry.qty) else ()
-        planned = carry.facts.planned_qty
-        return lost if planned * _ROUNDED <= -entry.qty <= planned else ()
+    @staticmethod
+    def _may_come(one: Carry, last: Carry) -> bool:
+        """Return whether an order of `one` may have come after the `last` carry's begin."""
+        assert one.closed is not None
+        return one is last or one.closed.at_ms + GRACE_MS >= last.began_ms
 
-    def _take_over(self, carry: Carry, late: Sequence[PerpOrder]) -> None:
-        """Begin a carry with the orders, in which the perp is closed if it still is open."""
+    def _take_over(self, carry: Carry, order: PerpOrder) -> None:
+        """Begin a carry with the order, in which the perp is closed."""
         engine, now_ms = self.engine, self.engine.clock.now_ms()
         pair, base = carry.facts.pair, carry.facts.base
         announced = replace(
             carry.facts,
-            at_ms=min(late[0].created_ms, now_ms),
-            planned_qty=-late[0].qty,
+            at_ms=min(order.created_ms, now_ms),
+            planned_qty=-order.qty,
             base_before=carry.facts.base_before + carry.spot_qty,
             inherited_qty=ZERO,
             inherited_cost=ZERO,
         )
         text = "an entry that was proven not to exist was filled after all"
         began = Carry(new_carry_id(base, pair, now_ms, len(engine.carries)))
-        filled = (perp_filled(engine, order, ev.PerpSource.VENUE) for order in late)
-        engine.record(began, announced, *filled, ev.RollbackStarted(now_ms, text))
+        filled = perp_filled(engine, order, ev.PerpSource.VENUE)
+        engine.record(began, announced, filled, ev.RollbackStarted(now_ms, text))
+
+
+def _expected(carry: Carry, order: PerpOrder) -> bool:
+    """Return whether the order is what freqtrade was allowed to send for an ended carry, not too late."""
+    assert carry.closed is not None
+    if not carry.began_ms - SKEW_MS <= order.created_ms <= carry.closed.at_ms + GRACE_MS:
+        return False
+    planned = carry.facts.planned_qty
+    return asked_for(carry, -order.qty) if carry.perp else planned * _ROUNDED <= -order.qty <= planned

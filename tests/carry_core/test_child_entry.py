@@ -108,7 +108,7 @@ def test_a_bots_history_decides_the_last_row_as_all_of_the_past_does(
 
     dates = market[0]["date"]
     told = [
-        (decides(dates.iloc[0], last), decides(last - pd.Timedelta(hours=history_h(rules, "5m")), last))
+        (decides(dates.iloc[0], last), decides(last - pd.Timedelta(hours=history_h(bars, "5m")), last))
         for last in dates.iloc[1300:1700:9]
     ]
     assert all(whole == short for whole, short in told)

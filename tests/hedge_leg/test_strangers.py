@@ -4,10 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from hedge_leg.core import events as ev
 from hedge_leg.core.states import State
 from hedge_leg.late_facts import GRACE_MS
 from tests.hedge_leg.desk import ONE, Desk, active
 from tests.hedge_leg.fakes import ZERO
+
+HALF = Decimal("0.5")
 
 ALARM = "that no carry holds: close it by hand"
 
@@ -79,6 +82,29 @@ def test_a_position_after_a_pair_that_was_held_is_nobodys_late_entry() -> None:
     desk.loop(20)
     assert (desk.perp.short, desk.perp.sent, len(desk.engine.carries)) == (ONE, [], 1)
     assert sum(ALARM in bell for bell in desk.bells) == 1
+
+
+def test_an_addition_that_arrives_after_its_carry_ended_is_closed_reduce_only() -> None:
+    desk = Desk()
+    carry = active(desk)
+    desk.engine.record(carry, ev.ResizeAsked(desk.clock.now_ms(), -HALF))
+    desk.leave()
+    desk.loop(2)
+    desk.perp.trade(-HALF)
+    late = desk.loop(6)
+    assert late.carry_id != carry.carry_id
+    assert (late.state, desk.flat(), [sent for _, sent in desk.perp.sent]) == (State.IDLE, True, [HALF])
+    assert not any(ALARM in bell for bell in desk.bells)
+
+
+def test_an_entry_of_the_carry_before_the_last_is_closed_too() -> None:
+    desk = denied()
+    desk.loop(1, 301_000)
+    assert desk.announce(HALF).allowed
+    desk.loop(7)
+    desk.perp.trade(-ONE)
+    desk.loop(6)
+    assert (desk.perp.short, [sent for _, sent in desk.perp.sent]) == (ZERO, [ONE])
 
 
 def test_a_glimpse_of_a_position_closes_nothing() -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from carry.child_entry import parent_columns
+from carry.errors import UsageError
 from carry.market import load_market
 from tests.host.live_harness import PAIR, SHIPPED
 from tests.host.live_world import market, world
@@ -26,3 +29,12 @@ def test_a_bot_reads_the_parents_candles_as_a_backtest_does(tmp_path: Path) -> N
             assert np.isfinite(now).all()
             np.testing.assert_allclose(now, wanted[name].to_numpy(dtype=float)[-12:], rtol=1e-9, err_msg=name)
         assert {"enter_short", "exit_short"} <= set(seen.columns)
+
+
+def test_a_window_wider_than_a_bots_history_is_refused(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"strategy": "ChildSpreadCarry", "strategy_path": str(SHIPPED)}
+    with world(tmp_path, timeframe="5m", **options) as made:
+        strategy: Any = made.start().strategy
+        strategy.child_bars.value = 97
+        with pytest.raises(UsageError, match=r"child_bars 97: at most most_child_bars \(96\)"):
+            strategy.entry_rule(pd.DataFrame())

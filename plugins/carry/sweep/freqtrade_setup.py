@@ -22,7 +22,7 @@ from freqtrade.strategy.parameters import BaseParameter, CategoricalParameter, D
 from carry.errors import UsageError
 from carry.sweep.joint import JOINT_BASE, JOINT_RULES
 from carry.sweep.settings import SMALLEST_LOT, UNLIMITED, PairLimits, SweepSettings, Tier
-from carry.sweep.signals import RULES, SIZED_BASE, SIZED_RULES, Range, Space, SweptStrategy
+from carry.sweep.signals import CHILD_BASE, RULES, SIZED_BASE, SIZED_RULES, Range, Space, SweptStrategy
 
 _TICK_SIZE = 4  # ccxt's counting mode of precisions given as steps
 _BASE = "HedgedStrategy"
@@ -32,7 +32,6 @@ _FIXED: dict[str, tuple[Any, ...]] = {
     "use_custom_stoploss": (False,),
     "use_exit_signal": (True,),
     "exit_profit_only": (False,),
-    "ignore_buying_expired_candle_after": (0,),
     "stoploss": (-0.99,),
     "minimal_roi": ({0: 100.0},),
     "protections": ([],),
@@ -113,7 +112,7 @@ def _require_expressible(name: str, instance: Any) -> None:
     base = base_of(instance)
     if base is None:
         raise UsageError(f"{name} cannot be swept: it is not a {_BASE}")
-    special = {JOINT_BASE: JOINT_RULES, SIZED_BASE: SIZED_RULES}
+    special = {CHILD_BASE: RULES, JOINT_BASE: JOINT_RULES, SIZED_BASE: SIZED_RULES}
     nearest = next((one for one in mro if one.__name__ in special), base)
     rules = special.get(nearest.__name__, RULES)
     stated = stated_beyond(instance, nearest)

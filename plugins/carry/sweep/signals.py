@@ -22,6 +22,7 @@ ParameterSet = Mapping[str, Value]
 
 # What a strategy may state of its own; whatever else it overrides, the kernel does not know.
 RULES = frozenset({"entry_rule", "hold_rule", "exit_policy", "features_of"})
+CHILD_BASE = "ChildStrategy"  # its confirm_trade_entry acts in a bot only
 SIZED_BASE = "SizedStrategy"
 SIZED_RULES = RULES | {"exposures"}
 _CACHE_BYTES = 256 * 1024 * 1024

@@ -131,13 +131,21 @@ def _delete(world: World, market: SimMarket) -> None:
     world.host.delete(market.pair)
 
 
+def _force(world: World, market: SimMarket, share: Decimal) -> None:
+    def hit() -> None:
+        if not world.unseen(market.pair):  # what comes and goes before anybody saw it is in no books
+            world.perp.force(market.pair, share)
+
+    _soon(world, hit)
+
+
 def _liquidate(world: World, market: SimMarket) -> None:
-    _soon(world, lambda: world.perp.force(market.pair, Decimal(1)))
+    _force(world, market, Decimal(1))
 
 
 def _deleverage(world: World, market: SimMarket) -> None:
     share = Decimal(world.choices.stream("act.size").randrange(10, 95)) / 100
-    _soon(world, lambda: world.perp.force(market.pair, share))
+    _force(world, market, share)
 
 
 def _close_by_hand(world: World, market: SimMarket) -> None:
@@ -145,7 +153,7 @@ def _close_by_hand(world: World, market: SimMarket) -> None:
 
     def hit() -> None:
         qty = lots_down(max(world.perp.short_qty(market.pair), ZERO) * share, market.perp_lot)
-        if qty:
+        if qty and not world.unseen(market.pair):
             world.perp.hand(market.pair, qty)
 
     _soon(world, hit)

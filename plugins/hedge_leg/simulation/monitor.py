@@ -151,16 +151,10 @@ class Monitor:
                 raise Broken(0, f"{carry_id} announced while {other_id} lives")
             wait_ms = policy.cool_down_ms if other.troubled and other.traded else 0
             wait_ms = wait_ms if other.traded else policy.refused_cool_down_ms
-            if now_ms < other.closed_ms + wait_ms and not self._arrived_late(event.pair):
+            if now_ms < other.closed_ms + wait_ms and not self.world.arrived_late(event.pair):
                 raise Broken(
                     0, f"{carry_id} announced {now_ms - other.closed_ms} ms after {other_id} was unwound"
                 )
-
-    def _arrived_late(self, pair: str) -> bool:
-        """Return whether an order of freqtrade's has filled that no carry knows: it is being taken over."""
-        known = {key for carry in self.world.host.engine.carries.values() for key in carry.perp}
-        deals = self.world.perp.deals.get(pair, ())
-        return any(one.qty and not one.hands and one.order_id not in known for one in deals)
 
     def _answer(self, told: Told, event: ev.SpotAnswered) -> None:
         order = self.world.spot.find(event.client_id)

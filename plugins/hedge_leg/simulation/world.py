@@ -104,6 +104,16 @@ class World:
         """Take an alarm."""
         self.alarms.append((self.clock.now_ms(), text))
 
+    def arrived_late(self, pair: str) -> bool:
+        """Return whether an order of freqtrade's has filled that no carry knows: it is being taken over."""
+        known = {key for carry in self.host.engine.carries.values() for key in carry.perp}
+        deals = self.perp.deals.get(pair, ())
+        return any(one.qty and not one.hands and one.order_id not in known for one in deals)
+
+    def unseen(self, pair: str) -> bool:
+        """Return whether the position is an order that arrived late, and no carry lives."""
+        return self.host.engine.of_pair(pair) is None and self.arrived_late(pair)
+
     def restart(self, down_ms: int) -> None:
         """Let the process be dead for a while, then start it again."""
         self.clock.advance(down_ms)
