@@ -80,6 +80,7 @@ def status_row(told: Statement) -> dict[str, Any]:
         "spot": carry.spot_qty,
         "basis P&L": result.basis_pnl,
         "funding": result.funding,
+        "missing": told.missing,
         "fees": result.fees_perp + result.fees_spot,
         "rebalancing": told.rebalancing,
         "of net": told.rebalancing_share,

@@ -129,6 +129,7 @@ def _summary(told: Statement) -> str:
         f"{'' if share is None else f', {share:.2%} of the net before it'}\n"
         f"  postings sum to {sums} ({verdict}); cash {cash}\n"
         f"  unhedged {told.exposure.total_usd_s:.2f} USD x s, at most {told.exposure.worst_notional:.2f} USD"
+        + (f"\n  {told.missing}" if told.missing else "")
     )
 
 

@@ -15,6 +15,7 @@ from hedge_leg.adapters.sql_journal import SqlJournal
 from hedge_leg.adapters.sql_observations import SqlObservations
 from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.carry import Carry
+from hedge_leg.core.funding_gaps import missing_text, unbooked
 from hedge_leg.core.guard.breakers import GuardRow, RowKind
 from hedge_leg.core.opportunity import DAY_MS, Choice, Opportunity
 from hedge_leg.engine import Engine
@@ -99,7 +100,17 @@ class DailyReport:
             lines += money_lines(sums, quote)
         moved = sum((cell.sums for cell in found), Sums())
         lines.append(f"pairs: {moved.opened} opened, {moved.closed} closed, {held} open at the day's end")
+        lines += _missing(alive, window)
         return "\n".join([*lines, *([seen] if seen else []), breakers_text(trips)])
+
+
+def _missing(carries: list[Carry], window: Window) -> list[str]:
+    """Return a line for each carry that held the perp on that day over hours without a settlement."""
+    since_ms, until_ms = window.since_ms or 0, window.until_ms or window.now_ms
+    found = [
+        (one.facts.pair, [gap for gap in unbooked(one, until_ms) if gap[1] > since_ms]) for one in carries
+    ]
+    return [f"{pair}: {missing_text(gaps)}" for pair, gaps in found if gaps]
 
 
 def _open_at(at_ms: int, carry: Carry) -> bool:

@@ -11,6 +11,7 @@ from hedge_leg.config import HedgeLegConfig
 from hedge_leg.core.accounts import Exposure, books, exposure
 from hedge_leg.core.amounts import SMALLEST_LOT, ZERO, exact
 from hedge_leg.core.carry import Carry
+from hedge_leg.core.funding_gaps import missing_text, unbooked
 from hedge_leg.core.ledger import Account, Ledger
 from hedge_leg.core.orders import Side
 from hedge_leg.core.position import apply
@@ -64,6 +65,7 @@ class Statement:
     exposure: Exposure
     rebalancing: Decimal = ZERO  # fees of keeping and changing the size, part of the fees above
     rebalancing_share: Decimal | None = None  # of what the net would be without them
+    missing: str = ""  # funding that is not booked though the perp was held, in words
 
     @property
     def balanced(self) -> bool:
@@ -99,6 +101,7 @@ def statement(carry: Carry, settings: HedgeLegConfig, now_ms: int) -> Statement:
         exposure=exposure(carry, now_ms, hedged_within(carry, settings)),
         rebalancing=rebalancing,
         rebalancing_share=rebalancing_share(rebalancing, ledger.net),
+        missing=missing_text(unbooked(carry, now_ms)),
     )
 
 

@@ -77,7 +77,18 @@ def test_the_figures_are_those_of_the_statement_of_that_day(log: SqlGuardLog) ->
     assert f"unhedged {day.unhedged_usd_s:,.0f} USDT x s" in text
     assert "pairs: 0 opened, 1 closed, 2 open at the day's end" in text
     assert text.endswith("breakers: none tripped")
+    assert "missing" not in text
     assert len(text) <= LONGEST
+
+
+def test_funding_that_is_missing_on_that_day_is_told(log: SqlGuardLog) -> None:
+    first, *rest = carries()
+    booked = {key: one for key, one in first.funding.items() if one.paid_ms < THIRD_DAY_MS - DAY_MS}
+    tick, sent = report(Bot([replace(first, funding=booked), *rest]), log)
+    tick()
+    (line,) = [one for one in sent[0].splitlines() if "missing" in one]
+    assert line.startswith(f"{PAIR}: ")
+    assert line.endswith(" h without a settlement: funding is missing")
 
 
 def test_a_day_is_told_once_over_loops_and_restarts_and_the_next_one_again(log: SqlGuardLog) -> None:
