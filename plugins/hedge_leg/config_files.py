@@ -68,8 +68,10 @@ def settings_of(merged: Mapping[str, Any]) -> HedgeLegConfig:
 
 
 def existing(url: str) -> str:
-    """Return a journal's URL; JournalMissing where it names a file that is not there."""
+    """Return a journal's URL; JournalMissing where it names a file that is not there, or a folder."""
     path = Path(url.removeprefix(_SQLITE))
+    if url.startswith(_SQLITE) and path.is_dir():
+        raise JournalMissing(f"{path} is a folder: name the journal's file, or give the folder to --userdir")
     if url.startswith(_SQLITE) and not path.exists():
         raise JournalMissing(
             f"there is no journal {path}: start the bot once, or give --userdir or --journal"

@@ -202,6 +202,7 @@ def test_the_environment_is_laid_over_the_files(tmp_path: Path, monkeypatch: pyt
     ("command", "status", "told"),
     [
         (["status", "--userdir", "nowhere"], 3, "there is no journal"),
+        (["status", "--journal", "sqlite:///."], 3, "is a folder"),
         (["statement", "--journal", "mysql://x"], 2, "write sqlite:///PATH"),
         (["verify-journal", "--userdir", "nowhere"], 3, "there is no journal"),
         (["statement", "-c", "absent.json"], 2, "absent.json cannot be read"),
