@@ -11,7 +11,7 @@ from decimal import Decimal
 from hedge_leg.core import events as ev
 from hedge_leg.core.amounts import ZERO
 from hedge_leg.core.carry import Carry, new_carry_id
-from hedge_leg.core.reconcile import SKEW_MS, asked_for, lost_perp_orders
+from hedge_leg.core.reconcile import asked_for, lost_perp_orders
 from hedge_leg.effects import LOOK_BACK_MS, perp_filled
 from hedge_leg.engine import Engine
 from hedge_leg.late_facts import FORGOTTEN_MS, GRACE_MS
@@ -58,26 +58,18 @@ class Strangers:
         else:
             self._take_over(carry, late)
 
-    def _late_order(self, carry: Carry, short: Decimal) -> PerpOrder | None:
-        """Return the entry or addition freqtrade had ordered if it, and nothing else, is the position."""
-        engine, pair = self.engine, carry.facts.pair
-        ended = [
-            one
-            for one in engine.carries.values()
-            if one.announced and one.facts.pair == pair and one.closed and self._may_come(one, carry)
-        ]
-        first = min(ended, key=lambda one: one.began_ms)
-        orders = engine.perp.orders_since(pair, first.began_ms - LOOK_BACK_MS)
-        lost = lost_perp_orders(first, orders, {*engine.perp_of_others(first), *first.perp})
-        if len(lost) != 1 or lost[0].open or lost[0].reduce_only or -lost[0].qty != short:
-            return None
-        return lost[0] if any(_expected(one, lost[0]) for one in ended) else None
-
-    @staticmethod
-    def _may_come(one: Carry, last: Carry) -> bool:
-        """Return whether an order of `one` may have come after the `last` carry's begin."""
-        assert one.closed is not None
-        return one is last or one.closed.at_ms + GRACE_MS >= last.began_ms
+    def _late_order(self, last: Carry, short: Decimal) -> PerpOrder | None:
+        """Return the order freqtrade had given for an ended carry if it, and no other, is the position."""
+        engine, pair = self.engine, last.facts.pair
+        of_pair = [one for one in engine.carries.values() if one.announced and one.facts.pair == pair]
+        ended = [one for one in of_pair if one.closed and _until_ms(one) >= last.began_ms]
+        known = {key for one in of_pair for key in one.perp}
+        orders = engine.perp.orders_since(pair, min(one.began_ms for one in ended) - LOOK_BACK_MS)
+        for one in ended:
+            lost = lost_perp_orders(one, orders, known)
+            if len(lost) == 1 and -lost[0].qty == short and _expected(one, lost[0]):
+                return lost[0]
+        return None
 
     def _take_over(self, carry: Carry, order: PerpOrder) -> None:
         """Begin a carry with the order, in which the perp is closed."""
@@ -97,10 +89,15 @@ class Strangers:
         engine.record(began, announced, filled, ev.RollbackStarted(now_ms, text))
 
 
+def _until_ms(carry: Carry) -> int:
+    """Return until when an order of an ended carry may still come."""
+    assert carry.closed is not None
+    return carry.closed.at_ms + GRACE_MS
+
+
 def _expected(carry: Carry, order: PerpOrder) -> bool:
     """Return whether the order is what freqtrade was allowed to send for an ended carry, not too late."""
-    assert carry.closed is not None
-    if not carry.began_ms - SKEW_MS <= order.created_ms <= carry.closed.at_ms + GRACE_MS:
+    if order.open or order.reduce_only or order.created_ms > _until_ms(carry):
         return False
     planned = carry.facts.planned_qty
     return asked_for(carry, -order.qty) if carry.perp else planned * _ROUNDED <= -order.qty <= planned

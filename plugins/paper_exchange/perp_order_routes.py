@@ -96,8 +96,7 @@ def _add_history(router: APIRouter, market: PerpMarket, enter: Enter) -> None:
     async def all_orders(request: Request) -> JSONResponse:
         signed = await recent(request)
         item = query.symbol(signed, store, Venue.PERP)
-        found = order_query.orders(signed, market.log.of(item.name))
-        return JSONResponse([perp_order_row(order) for order in found])
+        return JSONResponse(list(map(perp_order_row, order_query.orders(signed, market.log.of(item.name)))))
 
     @router.get("/userTrades")
     async def trades(request: Request) -> JSONResponse:

@@ -107,6 +107,18 @@ def test_an_entry_of_the_carry_before_the_last_is_closed_too() -> None:
     assert (desk.perp.short, [sent for _, sent in desk.perp.sent]) == (ZERO, [ONE])
 
 
+def test_what_somebody_did_before_the_last_carry_does_not_hide_its_late_entry() -> None:
+    desk = denied()
+    desk.perp.trade(-HALF)
+    desk.perp.trade(HALF)
+    desk.loop(1, 301_000)
+    assert desk.announce().allowed
+    desk.loop(7)
+    desk.perp.trade(-ONE)
+    desk.loop(6)
+    assert (desk.perp.short, [sent for _, sent in desk.perp.sent]) == (ZERO, [ONE])
+
+
 def test_a_glimpse_of_a_position_closes_nothing() -> None:
     desk = denied()
     desk.perp.stale = ONE
